@@ -1,0 +1,104 @@
+/**
+ * Drives the user's Codex through `codex app-server`: one process for all threads, restarted when it dies.
+ * Every thread is opened under the profile that its Grant asks for, or not at all.
+ */
+import { toThreadConfinement } from "../confinement.ts";
+import type { BackendParts, CodexBackend, TurnOutcome, TurnRequest } from "../backend.ts";
+import type { Failure } from "../../policy/failure.ts";
+import { createRespawner } from "../respawn.ts";
+import { connectAppServer, type AppServerConnection } from "./connection.ts";
+import { toRpcFailure } from "./rpc-failure.ts";
+import { createThreadCare } from "./thread-care.ts";
+import { runTurnOn } from "./turn.ts";
+
+export function createAppServerBackend(parts: BackendParts, clientVersion: string): CodexBackend {
+  const connections = createRespawner<Connection, Failure>(
+    async () => connectAppServer(parts, clientVersion),
+    () => ({ code: "interrupted", reason: "The bridge is shutting down." }),
+    parts.clock,
+  );
+  const care = createThreadCare<Connection>((connection) => {
+    connections.retire(connection);
+  }, parts);
+
+  return {
+    kind: "app-server",
+
+    async connect() {
+      const acquired = await connections.acquire();
+      return acquired.ok ? { ok: true, value: acquired.value.facts } : acquired;
+    },
+
+    async runTurn(request, onEvent, signal) {
+      const wanted = request.thread.kind === "new" ? null : request.thread.threadId;
+      if (wanted !== null) await care.released(wanted);
+      const acquired = await connections.acquire();
+      if (!acquired.ok) return endedBeforeStart(acquired.failure);
+      const connection = acquired.value;
+      care.hold(connection);
+      let threadId: string | null = null;
+      let settled = true;
+      try {
+        const opened = await openThread(connection, request);
+        threadId = opened.threadId;
+        onEvent({ type: "thread", threadId });
+        if (!opened.confined) {
+          return endedBeforeStart({
+            code: "confinement_unavailable",
+            reason: "Codex did not apply the profile",
+          });
+        }
+        const ran = await runTurnOn(
+          {
+            connection,
+            threadId,
+            root: request.grant.root.path,
+            prompt: request.prompt,
+            outputSchema: request.outputSchema,
+            silenceMs: parts.silenceMs,
+            clock: parts.clock,
+            log: parts.log,
+          },
+          onEvent,
+          signal,
+        );
+        settled = ran.settled;
+        return ran.outcome;
+      } catch (error) {
+        return endedBeforeStart(toRpcFailure(error), threadId);
+      } finally {
+        care.letGo(connection, threadId, settled);
+      }
+    },
+
+    async close() {
+      await connections.close();
+      await care.close();
+    },
+  };
+
+  async function openThread(connection: Connection, request: TurnRequest) {
+    const { grant, thread } = request;
+    const userMcpServers = await connection.userMcpServers();
+    const { programDirectories } = parts.install;
+    const { profileId, config } = toThreadConfinement(grant, { programDirectories, userMcpServers });
+    if (grant.effort !== null) config["model_reasoning_effort"] = grant.effort;
+    const opened = await connection.openThread(OPEN_METHODS[thread.kind], {
+      ...(thread.kind === "new" ? {} : { threadId: thread.threadId, excludeTurns: true }),
+      cwd: grant.cwd.path,
+      approvalPolicy: grant.approvalPolicy,
+      ...(grant.model === null ? {} : { model: grant.model }),
+      ...(request.projectInstructions === null ? {} : { developerInstructions: request.projectInstructions }),
+      config,
+    });
+    return { threadId: opened.threadId, confined: opened.activeProfileId === profileId };
+  }
+}
+
+type Connection = AppServerConnection & { readonly ended: Promise<unknown> };
+
+const OPEN_METHODS = { new: "thread/start", resume: "thread/resume", fork: "thread/fork" } as const;
+
+function endedBeforeStart(failure: Failure, threadId: string | null = null): TurnOutcome {
+  return { threadId, turnId: null, answer: null, changes: [], diff: null, usage: null, failure };
+}

@@ -1,0 +1,203 @@
+/**
+ * One running `codex app-server`: handshake, routing of notifications to the turn that they belong to, and the few
+ * calls that the bridge makes. Never exposes the methods that would read files or run commands by themselves.
+ */
+import { fail, ok, type Result } from "../../lib/result.ts";
+import type { FailureOf } from "../../policy/failure.ts";
+import type { BackendFacts, BackendParts } from "../backend.ts";
+import { spawnChild, type ChildExit } from "../child.ts";
+import { declineRequest, type Decline } from "./decline.ts";
+import { createRpcConnection } from "./rpc.ts";
+import {
+  accountResult,
+  configResult,
+  initializeResult,
+  parseNotification,
+  threadIdOf,
+  threadResult,
+  turnStartResult,
+  type Notification,
+} from "./wire.ts";
+
+export interface ThreadListener {
+  onNotification(notification: Notification): void;
+  /** A notification that we read came in a shape that we do not know. */
+  onUnreadable(method: string): void;
+  onDeclined(decline: Decline): void;
+  /** The process is gone; nothing more will come. */
+  onLost(): void;
+}
+
+export interface OpenThread {
+  readonly threadId: string;
+  readonly activeProfileId: string | null;
+}
+
+export interface AppServerConnection {
+  readonly facts: BackendFacts;
+  readonly pid: number;
+  readonly ended: Promise<ChildExit>;
+  /** Threads that this process was given and has not let go of. */
+  readonly loadedThreads: ReadonlySet<string>;
+  /** What is said of a thread goes to its listener; the returned function ends that. */
+  listen(threadId: string, listener: ThreadListener): () => void;
+  openThread(method: "thread/start" | "thread/resume" | "thread/fork", params: object): Promise<OpenThread>;
+  startTurn(params: {
+    threadId: string;
+    input: { type: "text"; text: string }[];
+    outputSchema?: unknown;
+  }): Promise<string>;
+  interruptTurn(threadId: string, turnId: string): Promise<void>;
+  /** Ends commands that a thread left running. */
+  cleanTerminals(threadId: string): Promise<void>;
+  /** Lets go of a thread, so that Codex may unload it. */
+  releaseThread(threadId: string): Promise<void>;
+  /** Names of the MCP servers in the user's own configuration, read anew. */
+  userMcpServers(): Promise<string[]>;
+  close(): Promise<void>;
+  kill(): void;
+}
+
+const HANDSHAKE_WITHIN_MS = 20_000;
+const CLIENT = { name: "codex_gpt_bridge", title: "codex-gpt-bridge" };
+
+/** Streams of small pieces that the bridge does not use; Codex need not send them. */
+const UNUSED_NOTIFICATIONS = [
+  "item/agentMessage/delta",
+  "item/reasoning/summaryTextDelta",
+  "item/reasoning/textDelta",
+  "item/commandExecution/outputDelta",
+  "account/rateLimits/updated",
+];
+
+export async function connectAppServer(
+  parts: BackendParts,
+  clientVersion: string,
+): Promise<Result<AppServerConnection, FailureOf<"codex_unsupported">>> {
+  const listeners = new Map<string, ThreadListener>();
+  const loadedThreads = new Set<string>();
+
+  const rpc = createRpcConnection({
+    onNotification(method, params) {
+      const threadId = threadIdOf(params);
+      if (method === "thread/closed" && threadId !== null) loadedThreads.delete(threadId);
+      const listener = threadId === null ? undefined : listeners.get(threadId);
+      if (listener === undefined) return;
+      const notification = parseNotification(method, params);
+      if (notification === "broken") listener.onUnreadable(method);
+      else if (notification !== null) listener.onNotification(notification);
+    },
+    onRequest(method, params) {
+      if (method === "currentTime/read") return { currentTimeAt: Math.floor(parts.clock.now() / 1000) };
+      const decline = declineRequest(method);
+      if (decline === null) return null;
+      const threadId = threadIdOf(params);
+      if (threadId !== null) listeners.get(threadId)?.onDeclined(decline);
+      return decline.result;
+    },
+  });
+
+  const spawned = await spawnChild(
+    { command: parts.install.command, args: ["app-server"], env: parts.env, cwd: parts.cwd },
+    (line) => {
+      rpc.receive(line);
+    },
+  );
+  if (!spawned.ok) {
+    return fail({ code: "codex_unsupported", reason: `Codex did not start (${spawned.failure.reason})` });
+  }
+  const child = spawned.value;
+  rpc.attach(child);
+
+  let facts: BackendFacts;
+  try {
+    facts = await shakeHands();
+  } catch (error) {
+    const { stderrTail } = await child.stop();
+    parts.log.error({ error: messageOf(error), stderrTail }, "codex app-server did not shake hands");
+    return fail({ code: "codex_unsupported", reason: "codex app-server did not answer its handshake" });
+  }
+  void child.exited.then((exit) => {
+    parts.log.info({ pid: child.pid, code: exit.code, signal: exit.signal }, "codex app-server ended");
+    for (const listener of listeners.values()) listener.onLost();
+  });
+
+  async function shakeHands(): Promise<BackendFacts> {
+    const answer = await rpc.request(
+      "initialize",
+      {
+        clientInfo: { ...CLIENT, version: clientVersion },
+        capabilities: { experimentalApi: true, optOutNotificationMethods: UNUSED_NOTIFICATIONS },
+      },
+      HANDSHAKE_WITHIN_MS,
+    );
+    rpc.notify("initialized");
+    const { userAgent } = initializeResult.parse(answer);
+    const codexVersion = /\/(\d+\.\d+\.\d+\S*)/.exec(userAgent)?.[1] ?? parts.install.version;
+    return { kind: "app-server", codexVersion, loggedIn: await readLogin() };
+  }
+
+  /** Codex itself says whether its provider needs an account; where it cannot tell (offline), nor can we. */
+  async function readLogin(): Promise<boolean | null> {
+    try {
+      const { account, requiresOpenaiAuth } = accountResult.parse(await rpc.request("account/read", {}));
+      return !requiresOpenaiAuth || (account !== null && account !== undefined);
+    } catch (error) {
+      parts.log.debug({ error: messageOf(error) }, "codex could not tell whether it is logged in");
+      return null;
+    }
+  }
+
+  return ok({
+    facts,
+    pid: child.pid,
+    ended: child.exited,
+    loadedThreads,
+
+    listen(threadId, listener) {
+      listeners.set(threadId, listener);
+      return () => {
+        if (listeners.get(threadId) === listener) listeners.delete(threadId);
+      };
+    },
+
+    async openThread(method, params) {
+      const { thread, activePermissionProfile } = threadResult.parse(await rpc.request(method, params));
+      loadedThreads.add(thread.id);
+      return { threadId: thread.id, activeProfileId: activePermissionProfile?.id ?? null };
+    },
+
+    async startTurn(params) {
+      return turnStartResult.parse(await rpc.request("turn/start", params)).turn.id;
+    },
+
+    async interruptTurn(threadId, turnId) {
+      await rpc.request("turn/interrupt", { threadId, turnId });
+    },
+
+    async cleanTerminals(threadId) {
+      await rpc.request("thread/backgroundTerminals/clean", { threadId });
+    },
+
+    async releaseThread(threadId) {
+      await rpc.request("thread/unsubscribe", { threadId });
+    },
+
+    async userMcpServers() {
+      const answer = await rpc.request("config/read", { includeLayers: false });
+      return Object.keys(configResult.parse(answer).config.mcp_servers ?? {});
+    },
+
+    async close() {
+      await child.stop();
+    },
+
+    kill() {
+      child.kill();
+    },
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

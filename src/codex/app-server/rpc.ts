@@ -1,0 +1,145 @@
+/**
+ * JSON-RPC as `codex app-server` speaks it: one JSON per line, no "jsonrpc" member, requests in both directions.
+ * Knows nothing of threads and turns. A line that is no JSON is skipped, as Codex itself does.
+ */
+import type { Child, ChildExit } from "../child.ts";
+
+/** An error that Codex answered. */
+export class RpcError extends Error {
+  readonly rpcCode: number;
+  constructor(method: string, rpcCode: number, message: string) {
+    super(message);
+    this.name = `RpcError(${method})`;
+    this.rpcCode = rpcCode;
+  }
+}
+
+/** The process ended, or did not answer in time: the request's fate is unknown. */
+export class ConnectionLost extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = "ConnectionLost";
+  }
+}
+
+export interface RpcHandlers {
+  onNotification(method: string, params: unknown): void;
+  /** Answers a request that Codex makes of us; null: unknown method, answered with a JSON-RPC error. */
+  onRequest(method: string, params: unknown): unknown;
+}
+
+export interface RpcConnection {
+  /** Rejects with RpcError or ConnectionLost, with nothing else. */
+  request(method: string, params: unknown, timeoutMs?: number): Promise<unknown>;
+  notify(method: string): void;
+  /** Feeds one line of the child's stdout. */
+  receive(line: string): void;
+  /** The child that carries this connection; every request that waits is told when it goes. */
+  attach(child: Child): void;
+}
+
+interface Pending {
+  readonly method: string;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+  timer: NodeJS.Timeout;
+}
+
+interface Message {
+  id?: number | string;
+  method?: string;
+  params?: unknown;
+  result?: unknown;
+  error?: { code?: number; message?: string };
+}
+
+const ANSWER_WITHIN_MS = 30_000;
+const METHOD_NOT_FOUND = -32601;
+
+export function createRpcConnection(handlers: RpcHandlers): RpcConnection {
+  const pending = new Map<number, Pending>();
+  let child: Child | null = null;
+  let lost: ConnectionLost | null = null;
+  let lastId = 0;
+
+  function send(message: object): void {
+    child?.send(JSON.stringify(message));
+  }
+
+  function settle(id: number, message: Message): void {
+    const waiting = pending.get(id);
+    if (waiting === undefined) return; // answered after its deadline
+    pending.delete(id);
+    clearTimeout(waiting.timer);
+    if (message.error === undefined) waiting.resolve(message.result);
+    else {
+      const { code = 0, message: text = "unknown error" } = message.error;
+      waiting.reject(new RpcError(waiting.method, code, text));
+    }
+  }
+
+  function onExit(exit: ChildExit): void {
+    lost = new ConnectionLost(`Codex ended (${exit.signal ?? `exit code ${exit.code}`})`);
+    for (const waiting of pending.values()) {
+      clearTimeout(waiting.timer);
+      waiting.reject(lost);
+    }
+    pending.clear();
+  }
+
+  return {
+    attach(newChild) {
+      child = newChild;
+      void newChild.exited.then(onExit);
+    },
+
+    async request(method, params, timeoutMs = ANSWER_WITHIN_MS) {
+      if (lost !== null) throw lost;
+      const id = ++lastId;
+      const answer = new Promise<unknown>((resolve, reject) => {
+        const timer = setTimeout(() => {
+          pending.delete(id);
+          reject(new ConnectionLost(`Codex did not answer ${method} within ${timeoutMs} ms`));
+        }, timeoutMs);
+        pending.set(id, { method, resolve, reject, timer });
+      });
+      send({ id, method, params });
+      return answer;
+    },
+
+    notify(method) {
+      send({ method });
+    },
+
+    receive(line) {
+      const message = parseMessage(line);
+      if (message === null) return;
+      if (message.method === undefined) {
+        if (typeof message.id === "number") settle(message.id, message);
+        return;
+      }
+      if (message.id === undefined) {
+        handlers.onNotification(message.method, message.params);
+        return;
+      }
+      const result = handlers.onRequest(message.method, message.params);
+      if (result !== null) send({ id: message.id, result });
+      else {
+        const error = {
+          code: METHOD_NOT_FOUND,
+          message: `${message.method} is not supported by this client`,
+        };
+        send({ id: message.id, error });
+      }
+    },
+  };
+}
+
+function parseMessage(line: string): Message | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

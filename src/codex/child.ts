@@ -1,0 +1,124 @@
+/**
+ * One child process that speaks in lines over stdin and stdout: started with an explicit argv and environment,
+ * no shell, in a process group of its own, and always ended and awaited. Never restarts itself (see respawn.ts)
+ * and never writes to our stdout or stderr.
+ */
+import { spawn } from "node:child_process";
+import { fail, ok, type Result } from "../lib/result.ts";
+import { createLineSplitter } from "./lines.ts";
+
+export interface ChildProgram {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The whole environment of the child; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+export interface ChildExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Last 8 KiB that the child wrote to stderr. For the owner's log only, after redaction. */
+  readonly stderrTail: string;
+}
+
+export interface Child {
+  readonly pid: number;
+  /** Queues one line. Silently dropped once the child has gone: `exited` tells. */
+  send(line: string): void;
+  readonly exited: Promise<ChildExit>;
+  /** Closes stdin, then TERM, then KILL to the whole group; settles when the child is gone. Safe to call twice. */
+  stop(): Promise<ChildExit>;
+  /** KILL to the whole group at once, for a child that cannot be trusted any more. */
+  kill(): void;
+}
+
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
+const STDERR_TAIL_BYTES = 8 * 1024;
+const STDIN_GRACE_MS = 1_000;
+const TERM_GRACE_MS = 2_000;
+
+export async function spawnChild(
+  program: ChildProgram,
+  onLine: (line: string) => void,
+): Promise<Result<Child, { reason: string }>> {
+  const process = spawn(program.command, program.args, {
+    cwd: program.cwd,
+    env: program.env,
+    stdio: ["pipe", "pipe", "pipe"],
+    detached: true,
+  });
+  const started = await new Promise<string | null>((resolve) => {
+    process.once("spawn", () => {
+      resolve(null);
+    });
+    process.once("error", (error: NodeJS.ErrnoException) => {
+      resolve(error.code ?? error.message);
+    });
+  });
+  const { pid } = process;
+  if (started !== null || pid === undefined) return fail({ reason: started ?? "no pid" });
+
+  let stderrTail = "";
+  let alive = true;
+  const killGroup = (signal: NodeJS.Signals): void => {
+    try {
+      globalThis.process.kill(-pid, signal);
+    } catch {
+      process.kill(signal); // the group is gone already; the leader may be a zombie
+    }
+  };
+  const exited = new Promise<ChildExit>((resolve) => {
+    process.once("close", (code, signal) => {
+      alive = false;
+      resolve({ code, signal, stderrTail });
+    });
+  });
+
+  const splitter = createLineSplitter(MAX_LINE_BYTES, onLine);
+  process.stdout.on("data", (chunk: Buffer) => {
+    if (!splitter.push(chunk)) killGroup("SIGKILL");
+  });
+  process.stderr.on("data", (chunk: Buffer) => {
+    stderrTail = (stderrTail + chunk.toString("utf8")).slice(-STDERR_TAIL_BYTES);
+  });
+  process.on("error", () => {}); // a failed kill; `close` still tells the end
+  process.stdin.on("error", () => {}); // EPIPE of a dying child; `close` tells the end
+
+  async function endedWithin(ms: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => {
+        resolve(false);
+      }, ms);
+    });
+    const result = await Promise.race([exited.then(() => true as const), late]);
+    clearTimeout(timer);
+    return result;
+  }
+
+  let stopping: Promise<ChildExit> | null = null;
+  async function stop(): Promise<ChildExit> {
+    process.stdin.end();
+    if (await endedWithin(STDIN_GRACE_MS)) return exited;
+    killGroup("SIGTERM");
+    if (await endedWithin(TERM_GRACE_MS)) return exited;
+    killGroup("SIGKILL");
+    return exited;
+  }
+
+  return ok({
+    pid,
+    exited,
+    send(line) {
+      if (alive && process.stdin.writable) process.stdin.write(`${line}\n`);
+    },
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+    kill() {
+      if (alive) killGroup("SIGKILL");
+    },
+  });
+}

@@ -1,0 +1,67 @@
+/**
+ * Turns a Grant into the Codex configuration that confines one thread by the operating system. The same for every
+ * backend. Never sends a legacy `sandbox` mode beside it: Codex would let that win, and legacy modes read the
+ * whole disk (measured on 0.153.4 and 0.169.0, docs/security.md).
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { Grant } from "../policy/grant.ts";
+
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+
+export interface CodexSurroundings {
+  /** Directories of Codex's own programs; its sandbox starts its helpers from inside. */
+  readonly programDirectories: readonly string[];
+  /** Names of all MCP servers in the user's Codex configuration. */
+  readonly userMcpServers: readonly string[];
+}
+
+export interface ThreadConfinement {
+  /** Names the profile and its exact content: what Codex reports as active can only be this very profile. */
+  readonly profileId: string;
+  /** Codex `config` overrides for thread start, resume and fork. */
+  readonly config: { [key: string]: JsonValue };
+}
+
+/** Parts of a project that steer Codex or git itself; the model's commands never write them. */
+const STEERING_DIRECTORIES = [".git", ".codex", ".agents"];
+
+/** World-readable to a root process through `:minimal`, and of no use to any build. */
+const SYSTEM_SECRETS = ["/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-"];
+
+/** Unloads a thread soon after the bridge has let go of it (Codex 0.169; earlier versions ignore it). */
+const UNLOAD_DELAY_SECONDS = 1;
+
+export function toThreadConfinement(grant: Grant, surroundings: CodexSurroundings): ThreadConfinement {
+  const filesystem: { [key: string]: JsonValue } = { ":minimal": "read" };
+  for (const path of SYSTEM_SECRETS) filesystem[path] = "deny";
+  for (const path of surroundings.programDirectories) filesystem[path] = "read";
+  const writable = grant.sandbox === "workspace-write";
+  filesystem[grant.root.path] = writable ? "write" : "read";
+  if (writable) {
+    for (const name of STEERING_DIRECTORIES) filesystem[join(grant.root.path, name)] = "read";
+  }
+  for (const path of grant.deniedPaths) filesystem[path] = "deny";
+
+  const profile = { filesystem, network: { enabled: grant.network } };
+  const profileId = `bridge-${createHash("sha256").update(JSON.stringify(profile)).digest("hex").slice(0, 16)}`;
+  const config: { [key: string]: JsonValue } = {
+    default_permissions: profileId,
+    [`permissions.${profileId}`]: profile,
+    // A project never configures the Codex that works on it: its .codex/config.toml could start programs.
+    projects: {
+      [grant.root.path]: { trust_level: "untrusted" },
+      [grant.cwd.path]: { trust_level: "untrusted" },
+    },
+    // Of the environment, the model's commands get the core (PATH, HOME, LANG, ...) and no provider key.
+    "shell_environment_policy.inherit": "core",
+    // A model that cannot be reached fails the turn; without this, Codex waits for the network for ever.
+    "features.unbounded_connection_retries": false,
+    web_search: "disabled",
+    thread_unload_delay_secs: UNLOAD_DELAY_SECONDS,
+  };
+  for (const name of surroundings.userMcpServers) {
+    if (!grant.mcpServers.includes(name)) config[`mcp_servers.${name}.enabled`] = false;
+  }
+  return { profileId, config };
+}

@@ -1,0 +1,104 @@
+/**
+ * The environment that the Codex process gets: what it needs to run, to find its login and to reach its provider.
+ * Nothing of the bridge's own. The model's commands get less still (confinement.ts, `shell_environment_policy`).
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse } from "smol-toml";
+import { z } from "zod";
+import type { Log } from "../lib/log.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const NEEDED = [
+  "HOME",
+  "PATH",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "LANG",
+  "TZ",
+  "TMPDIR",
+  "CODEX_HOME",
+  "CODEX_CA_CERTIFICATE",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "ALL_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "all_proxy",
+  "no_proxy",
+];
+const NEEDED_PREFIXES = ["LC_", "XDG_"];
+const OWN_PREFIX = "CODEX_GPT_BRIDGE_";
+
+/** `mcpServers`: the user's MCP servers that the owner lets start; the variables that they name go along. */
+export async function toCodexEnvironment(
+  environment: Environment,
+  mcpServers: readonly string[],
+  log: Log,
+): Promise<Record<string, string>> {
+  const home = codexHome(environment);
+  const named = home === null ? [] : await variablesNamedIn(join(home, "config.toml"), mcpServers, log);
+  const wanted = new Set([...NEEDED, ...named]);
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === undefined || name.startsWith(OWN_PREFIX)) continue;
+    if (wanted.has(name) || NEEDED_PREFIXES.some((prefix) => name.startsWith(prefix))) result[name] = value;
+  }
+  return result;
+}
+
+/** Where the user's Codex keeps its login and threads; null without a home directory. */
+export function codexHome(environment: Environment): string | null {
+  const { CODEX_HOME: own, HOME: home } = environment;
+  if (own !== undefined && own !== "") return own;
+  return home === undefined || home === "" ? null : join(home, ".codex");
+}
+
+const names = z.array(z.string()).catch([]);
+const userConfig = z.looseObject({
+  model_providers: z
+    .record(
+      z.string(),
+      z.looseObject({
+        env_key: z.string().optional().catch(undefined),
+        env_http_headers: z.record(z.string(), z.string()).catch({}),
+      }),
+    )
+    .catch({}),
+  mcp_servers: z
+    .record(
+      z.string(),
+      z.looseObject({ env_vars: names, bearer_token_env_var: z.string().optional().catch(undefined) }),
+    )
+    .catch({}),
+});
+
+async function variablesNamedIn(path: string, mcpServers: readonly string[], log: Log): Promise<string[]> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch {
+    return []; // no configuration: Codex's defaults name no variable
+  }
+  const variables: (string | undefined)[] = [];
+  try {
+    const { model_providers: providers, mcp_servers: servers } = userConfig.parse(parse(text));
+    for (const provider of Object.values(providers)) {
+      variables.push(provider.env_key, ...Object.values(provider.env_http_headers));
+    }
+    for (const name of mcpServers) {
+      variables.push(servers[name]?.bearer_token_env_var, ...(servers[name]?.env_vars ?? []));
+    }
+  } catch (error) {
+    log.warn(
+      { path, error: String(error) },
+      "the Codex configuration cannot be read; codex will complain too",
+    );
+  }
+  return variables.filter((name) => name !== undefined);
+}

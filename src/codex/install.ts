@@ -1,0 +1,174 @@
+/**
+ * Finds the user's Codex and asks the binary what it is. Never installs, never starts a session.
+ *
+ * npm's `codex` is a Node script that starts a native binary; the bridge starts the native one itself (one process
+ * less), and needs its directory for the confinement: Codex's sandbox starts helpers from there.
+ */
+import { execFile } from "node:child_process";
+import { access, constants, open, realpath } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { delimiter, dirname, isAbsolute, join, resolve, sep } from "node:path";
+import { promisify } from "node:util";
+import { fail, ok, type Result } from "../lib/result.ts";
+import type { FailureOf } from "../policy/failure.ts";
+
+const run = promisify(execFile);
+
+export interface CodexInstall {
+  /** Absolute path of the program to start; the native binary where it could be found. */
+  readonly command: string;
+  /** As `codex --version` says it, e.g. "0.169.0". */
+  readonly version: string;
+  /** Directories that the confinement must leave readable for Codex's own helpers. */
+  readonly programDirectories: readonly string[];
+  /** This Codex still has `codex mcp-server` (removed in 0.154.0). */
+  readonly hasMcpServer: boolean;
+}
+
+export interface CodexSearch {
+  /** The owner's `codex` setting: a path, or a name that is looked up on PATH. */
+  readonly codex: string;
+  readonly path: string;
+  /** Environment for `codex --version` and `codex help`. */
+  readonly env: Readonly<Record<string, string>>;
+  /** A directory whose `node_modules` is skipped on PATH: this package's own (npm scripts put its devDependency there). */
+  readonly skipUnder: string | null;
+}
+
+/** The first version whose app-server this bridge was tested with. */
+const OLDEST_VERSION = [0, 153, 0] as const;
+const PROBE_TIMEOUT_MS = 15_000;
+
+export async function findCodex(
+  search: CodexSearch,
+): Promise<Result<CodexInstall, FailureOf<"codex_not_found"> | FailureOf<"codex_unsupported">>> {
+  const found = await findOnPath(search);
+  if (found === null) return fail({ code: "codex_not_found" });
+  const command = (await nativeBinaryOf(found)) ?? found;
+  const version = await versionOf(command, search.env);
+  if (version === null) {
+    return fail({ code: "codex_unsupported", reason: "codex --version gave no version" });
+  }
+  if (isOlder(version, OLDEST_VERSION)) {
+    return fail({
+      code: "codex_unsupported",
+      reason: `Codex ${version} is older than ${OLDEST_VERSION.join(".")}`,
+    });
+  }
+  const programDirectories = await programDirectoriesOf(command, search.env);
+  const hasMcpServer = await answers(command, ["help", "mcp-server"], search.env);
+  return ok({ command, version, programDirectories, hasMcpServer });
+}
+
+async function findOnPath(search: CodexSearch): Promise<string | null> {
+  if (isAbsolute(search.codex) || search.codex.includes(sep)) return executable(resolve(search.codex));
+  for (const directory of search.path.split(delimiter)) {
+    if (!isAbsolute(directory)) continue;
+    if (search.skipUnder !== null && directory.startsWith(join(search.skipUnder, "node_modules") + sep))
+      continue;
+    const found = await executable(join(directory, search.codex));
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** The realpath of an executable file, or null. */
+async function executable(path: string): Promise<string | null> {
+  try {
+    await access(path, constants.X_OK);
+    return await realpath(path);
+  } catch {
+    return null; // not there or not ours to run: the next directory on PATH
+  }
+}
+
+/** npm's layout: `@openai/codex/bin/codex.js` beside `@openai/codex-<platform>-<arch>/vendor/<target>/bin/codex`. */
+async function nativeBinaryOf(script: string): Promise<string | null> {
+  if (!script.endsWith(`${sep}bin${sep}codex.js`)) return null;
+  const require = createRequire(script);
+  try {
+    const manifest = require.resolve(`@openai/codex-${process.platform}-${process.arch}/package.json`);
+    const target = targetTriple();
+    if (target === null) return null;
+    return await executable(join(dirname(manifest), "vendor", target, "bin", "codex"));
+  } catch {
+    return null; // another layout: the wrapper itself still works
+  }
+}
+
+function targetTriple(): string | null {
+  const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch as string];
+  const system = { linux: "unknown-linux-musl", darwin: "apple-darwin" }[process.platform as string];
+  return arch === undefined || system === undefined ? null : `${arch}-${system}`;
+}
+
+async function programDirectoriesOf(
+  command: string,
+  env: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const own = dirname(command);
+  const directories = [own];
+  // The bundled search tool lives beside `bin`, and Codex puts it on the PATH of the model's commands.
+  const tools = await realpath(join(own, "..", "codex-path")).catch(() => null);
+  if (tools !== null) directories.push(tools);
+  if (await isScript(command)) {
+    const real = await nativeDirectoryByScript(command, env);
+    if (real !== null) directories.push(real);
+  }
+  return directories;
+}
+
+async function isScript(path: string): Promise<boolean> {
+  const file = await open(path, "r");
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return bytesRead === 2 && buffer.toString("latin1") === "#!";
+  } finally {
+    await file.close();
+  }
+}
+
+/** A launcher script that we do not know: Codex itself tells where it runs from. */
+async function nativeDirectoryByScript(
+  command: string,
+  env: Readonly<Record<string, string>>,
+): Promise<string | null> {
+  try {
+    const { stdout } = await run(command, ["doctor", "--json"], { env, timeout: PROBE_TIMEOUT_MS });
+    const match = /"current executable":\s*"([^"]+)"/.exec(stdout);
+    return match?.[1] === undefined ? null : dirname(match[1]);
+  } catch {
+    return null;
+  }
+}
+
+async function versionOf(command: string, env: Readonly<Record<string, string>>): Promise<string | null> {
+  try {
+    const { stdout } = await run(command, ["--version"], { env, timeout: PROBE_TIMEOUT_MS });
+    return /\b(\d+\.\d+\.\d+(?:-[\w.]+)?)/.exec(stdout)?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+async function answers(
+  command: string,
+  args: string[],
+  env: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  try {
+    await run(command, args, { env, timeout: PROBE_TIMEOUT_MS });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isOlder(version: string, than: readonly number[]): boolean {
+  const parts = version.split(/[.-]/).map(Number);
+  for (const [index, wanted] of than.entries()) {
+    const part = parts[index] ?? 0;
+    if (part !== wanted) return part < wanted;
+  }
+  return false;
+}

@@ -1,0 +1,166 @@
+/**
+ * The walk of one HTTP request: request id, Host, Origin, route, caller, body, MCP. Each step refuses before the next
+ * one costs anything, and no body is read for a caller who is not let in. Knows Hono; never a tool, never the policy.
+ */
+import type { AuthInfo, McpServerFactory } from "@modelcontextprotocol/server";
+import { Hono, type Context } from "hono";
+import { nanoid } from "nanoid";
+import type { AuthFailure, Caller } from "../auth/caller.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Result } from "../lib/result.ts";
+import { parseAccept } from "./accept.ts";
+import { readJsonBody, type Wire } from "./json-body.ts";
+import { createMcpEndpoint } from "./mcp.ts";
+import { jsonHeaders, toResponse, type HttpRefusal } from "./refusal.ts";
+import { createVisitorCheck } from "./visitor.ts";
+
+/** Checks the credential of a request, without reading its body. */
+export type Authenticate = (
+  request: Request,
+) => Result<Caller, AuthFailure> | Promise<Result<Caller, AuthFailure>>;
+
+/** One request that reached /mcp, accepted or refused, at the moment its answer is known. */
+export interface Arrival {
+  readonly requestId: string;
+  /** Wall time of the arrival, ms since the epoch. */
+  readonly at: number;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  /** Null where the request was refused before its caller was known. */
+  readonly caller: Caller | null;
+  /** The code of this room's own refusal; absent where MCP answered, if only with a JSON-RPC error. */
+  readonly reason?: HttpRefusal["code"];
+}
+
+export interface AppParts {
+  readonly version: string;
+  /** Host names besides loopback's own, without a port. */
+  readonly allowedHosts: readonly string[];
+  readonly authenticate: Authenticate;
+  /** One server per request. `ctx.authInfo.extra` carries the caller and the request id: see `callOf`. */
+  readonly mcpServer: McpServerFactory;
+  readonly readiness: () => { ok: true } | { ok: false; reason: string };
+  /** Prometheus text, or null where there are no metrics. */
+  readonly metrics: (() => Promise<string>) | null;
+  /** True on a loopback bind: see standard-headers.ts. */
+  readonly restoreHeaders: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Awaited by nobody; when it throws, the request is answered 500, since what cannot be recorded must not pass. */
+  readonly onArrival?: (arrival: Arrival) => void;
+}
+
+interface HttpEnv {
+  Bindings: Wire;
+  Variables: { requestId: string; caller: Caller; refusal: HttpRefusal };
+}
+
+export interface BridgeApp {
+  readonly app: Hono<HttpEnv>;
+  /** Ends what MCP still has open; call it when the listener has closed. */
+  close(): Promise<void>;
+}
+
+export function createApp(parts: AppParts): BridgeApp {
+  const { authenticate, clock, log, metrics, onArrival } = parts;
+  const visitorRefusal = createVisitorCheck(parts.allowedHosts);
+  const mcp = createMcpEndpoint({
+    mcpServer: parts.mcpServer,
+    restoreHeaders: parts.restoreHeaders,
+    onError: (error) => {
+      log.debug({ reason: error.message }, "MCP rejected a message");
+    },
+  });
+  const health = JSON.stringify({ ok: true, name: "codex-gpt-bridge", version: parts.version });
+  const app = new Hono<HttpEnv>();
+
+  app.use(async (c, next) => {
+    const at = clock.now();
+    const start = clock.monotonic();
+    c.set("requestId", nanoid());
+    const refusal = visitorRefusal(c.req.raw, c.env?.incoming);
+    if (refusal === null) await next();
+    else c.res = refuse(c, refusal);
+    finish(c, at, clock.monotonic() - start);
+  });
+
+  app.post("/mcp", async (c) => {
+    const authenticated = await authenticate(c.req.raw);
+    if (!authenticated.ok) return refuse(c, authenticated.failure);
+    c.set("caller", authenticated.value);
+    const accepted = parseAccept(c.req.raw.headers.get("accept"));
+    if (!accepted.json && !accepted.sse) return refuse(c, { code: "not_acceptable" });
+    const body = await readJsonBody(c.req.raw, c.env ?? {});
+    if (!body.ok) return refuse(c, body.failure);
+    const authInfo = toAuthInfo({ caller: authenticated.value, requestId: c.get("requestId") });
+    return mcp.answer({ request: c.req.raw, body: body.value, authInfo, accepted });
+  });
+  app.all("/mcp", (c) => refuse(c, { code: "method_not_allowed", allow: "POST" }));
+
+  app.get("/healthz", () => new Response(health, { headers: jsonHeaders }));
+  app.get("/readyz", () => {
+    const readiness = parts.readiness();
+    return new Response(JSON.stringify(readiness), {
+      status: readiness.ok ? 200 : 503,
+      headers: jsonHeaders,
+    });
+  });
+  if (metrics !== null) {
+    app.get("/metrics", async (c) => {
+      const authenticated = await authenticate(c.req.raw);
+      if (!authenticated.ok) return refuse(c, authenticated.failure);
+      c.set("caller", authenticated.value);
+      return c.body(await metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+    });
+  }
+  app.notFound((c) => refuse(c, { code: "not_found" }));
+  app.onError((error, c) => {
+    log.error({ requestId: c.get("requestId"), err: error }, "a request failed");
+    const response = refuse(c, { code: "internal" });
+    response.headers.set("x-request-id", c.get("requestId"));
+    return response;
+  });
+
+  return { app, close: () => mcp.close() };
+
+  function finish(c: Context<HttpEnv>, at: number, elapsedMs: number): void {
+    const requestId = c.get("requestId");
+    const { method, path } = c.req;
+    const { status } = c.res;
+    const refusal: HttpRefusal | undefined = c.get("refusal");
+    c.res.headers.set("x-request-id", requestId);
+    const fields = { requestId, method, path, status, elapsedMs: Math.round(elapsedMs) };
+    if (refusal !== undefined) log.warn({ ...fields, ...refusal }, "request refused");
+    else if (path === "/mcp") log.info(fields, "request answered");
+    else log.debug(fields, "request answered");
+    if (path !== "/mcp" || onArrival === undefined) return;
+    const caller: Caller | undefined = c.get("caller");
+    const arrival = { requestId, at, method, path, status, caller: caller ?? null };
+    onArrival(refusal === undefined ? arrival : { ...arrival, reason: refusal.code });
+  }
+}
+
+function refuse(c: Context<HttpEnv>, refusal: HttpRefusal): Response {
+  c.set("refusal", refusal);
+  return toResponse(refusal, c.req.path === "/mcp" ? "json-rpc" : "json", c.get("requestId"));
+}
+
+/** Who calls, and under which id the call is in the logs. */
+export interface Call {
+  readonly caller: Caller;
+  readonly requestId: string;
+}
+
+function toAuthInfo(call: Call): AuthInfo {
+  // The credential itself stays in this room.
+  return { token: "", clientId: call.caller.subject, scopes: [...call.caller.scopes], extra: { call } };
+}
+
+/** Takes the call back out of the SDK's `authInfo` (`ctx.http?.authInfo` in a handler). Throws where createApp did not put it there. */
+export function callOf(authInfo: AuthInfo | undefined): Call {
+  const call = authInfo?.extra?.["call"];
+  if (call === undefined) throw new Error("this MCP request did not come through the HTTP room");
+  return call as Call;
+}

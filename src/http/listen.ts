@@ -1,0 +1,163 @@
+/**
+ * The socket under the app: limits in time and number, and JSON answers to what is not HTTP enough to reach a route.
+ * Never routes, authenticates or reads a body.
+ */
+import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { getRequestListener, RequestError } from "@hono/node-server";
+import { nanoid } from "nanoid";
+import type { Log } from "../lib/log.ts";
+import { fail, ok, type Result } from "../lib/result.ts";
+import { jsonHeaders } from "./refusal.ts";
+
+export interface ListenOptions {
+  readonly app: { fetch(request: Request, env: object): Response | Promise<Response> };
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Open sockets; one more is closed at once. */
+  readonly maxConnections: number;
+  readonly log: Log;
+  /** For tests; what is left out keeps its default. */
+  readonly limits?: Partial<ReceiveLimits>;
+}
+
+/** How long a request may take to arrive, in ms. How long its answer takes is nobody's business here. */
+export interface ReceiveLimits {
+  readonly headersTimeout: number;
+  readonly requestTimeout: number;
+  readonly connectionsCheckingInterval: number;
+  /** Above the 60 s after which proxies usually drop an idle connection, so that it is theirs to close. */
+  readonly keepAliveTimeout: number;
+}
+
+const defaultLimits: ReceiveLimits = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 2_000,
+  keepAliveTimeout: 65_000,
+};
+
+export interface Listening {
+  readonly url: string;
+  readonly port: number;
+  /** Takes no new connection, lets running answers finish for `graceMs`, then cuts what is left. */
+  close(graceMs: number): Promise<void>;
+}
+
+export type ListenFailure = { code: "address_in_use" | "address_not_available" | "port_not_permitted" };
+
+/** Throws only for what is not about the address. */
+export async function listen(options: ListenOptions): Promise<Result<Listening, ListenFailure>> {
+  const { app, host, log } = options;
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const serve = getRequestListener((request, env) => app.fetch(request, env), {
+    // A request without Host gets this one for its URL; the app sees that the header was missing.
+    hostname: "localhost",
+    errorHandler: (error) => {
+      const requestId = nanoid();
+      const status = error instanceof RequestError ? 400 : 500;
+      log[status === 400 ? "warn" : "error"]({ requestId, err: error }, "request not answerable");
+      return new Response(bodyOf(status, requestId), { status, headers: headersOf(requestId) });
+    },
+  });
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    answering.set(incoming.socket, outgoing);
+    void serve(incoming, outgoing);
+  };
+
+  const server = createServer({ ...defaultLimits, ...options.limits, requireHostHeader: false }, onRequest);
+  server.maxConnections = options.maxConnections;
+  // The app itself says `100 Continue`, once it wants the body.
+  server.on("checkContinue", onRequest);
+  server.on("checkExpectation", (incoming) => {
+    refuseRaw(incoming.socket, 417, "unknown expectation");
+  });
+  server.on("connect", (_incoming, socket) => {
+    refuseRaw(socket, 405, "CONNECT");
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    const answer = answering.get(socket);
+    const isAnswering = answer !== undefined && answer.headersSent && !answer.writableFinished;
+    if (isAnswering || !socket.writable || error.code === "ECONNRESET") socket.destroy(error);
+    else refuseRaw(socket, statusOf(error), error.code ?? "unknown");
+  });
+
+  const failure = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
+    server.once("error", resolve);
+    server.listen(options.port, host, () => {
+      server.off("error", resolve);
+      resolve(null);
+    });
+  });
+  if (failure !== null) return fail({ code: failureCode(failure) });
+  // Without a listener, a failing accept (too many open files) would end the process.
+  server.on("error", (error) => {
+    log.error({ err: error }, "the listening socket failed");
+  });
+
+  const { port } = server.address() as AddressInfo;
+  return ok({ url: `http://${host.includes(":") ? `[${host}]` : host}:${String(port)}`, port, close });
+
+  async function close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      server.close(() => {
+        resolve();
+      });
+    });
+    // A kept-alive connection becomes idle when its answer is out; Node closes only those that are idle now.
+    const sweep = setInterval(() => {
+      server.closeIdleConnections();
+    }, 50);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+    }, graceMs);
+    await closed;
+    clearInterval(sweep);
+    clearTimeout(cut);
+  }
+
+  /** For what never becomes a Request. */
+  function refuseRaw(socket: Duplex & { destroySoon?: () => void }, status: number, reason: string): void {
+    const requestId = nanoid();
+    log.warn({ requestId, status, reason }, "request refused");
+    const body = bodyOf(status, requestId);
+    const headers = {
+      ...headersOf(requestId),
+      connection: "close",
+      "content-length": String(Buffer.byteLength(body)),
+    };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.on("error", () => {
+      socket.destroy();
+    });
+    socket.write(`HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n${body}`);
+    if (socket.destroySoon === undefined) socket.end();
+    else socket.destroySoon();
+  }
+}
+
+function statusOf(error: NodeJS.ErrnoException): number {
+  if (error.code === "HPE_HEADER_OVERFLOW") return 431;
+  if (error.code === "HPE_CHUNK_EXTENSIONS_OVERFLOW") return 413;
+  return error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
+}
+
+function failureCode(error: NodeJS.ErrnoException): ListenFailure["code"] {
+  if (error.code === "EADDRINUSE") return "address_in_use";
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") return "address_not_available";
+  if (error.code === "EACCES") return "port_not_permitted";
+  throw error;
+}
+
+function bodyOf(status: number, ref: string): string {
+  return JSON.stringify({
+    ok: false,
+    error: { code: "bad_request", message: `${STATUS_CODES[status] ?? "Error"}.`, ref },
+  });
+}
+
+function headersOf(requestId: string): Record<string, string> {
+  return { ...jsonHeaders, "x-request-id": requestId };
+}
