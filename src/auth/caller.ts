@@ -1,6 +1,6 @@
 /** Who is calling, once a credential has been checked, and the ways in which that check says no. Never how it is checked. */
 
-export type Scope = "read" | "write";
+type Scope = "read" | "write";
 
 export interface Caller {
   /** Jobs and threads belong to it. Every credential of the owner has the same subject, so changing the credential loses no job. */

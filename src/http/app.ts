@@ -60,7 +60,7 @@ interface HttpEnv {
 export interface BridgeApp {
   readonly app: Hono<HttpEnv>;
   /** Ends what MCP still has open; call it when the listener has closed. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export function createApp(parts: AppParts): BridgeApp {

@@ -7,8 +7,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { fail, ok, type Result } from "../lib/result.ts";
 import type { HttpRefusal } from "./refusal.ts";
 
-export const maxBodyBytes = 1024 * 1024;
-export const maxBodyDepth = 32;
+const maxBodyBytes = 1024 * 1024;
+const maxBodyDepth = 32;
 
 /** The two halves of the exchange as Node has them; absent when the app is called without a socket. */
 export interface Wire {
@@ -35,7 +35,7 @@ export async function readJsonBody(request: Request, wire: Wire): Promise<Result
 const mediaType = /^application\/json(?:\s*;\s*charset\s*=\s*(?:utf-8|"utf-8")\s*)?$/i;
 
 /** Refuses what is not one JSON object or scalar of acceptable depth; arrays are JSON-RPC batches. */
-export function parseJson(bytes: Buffer): Result<unknown, HttpRefusal> {
+function parseJson(bytes: Buffer): Result<unknown, HttpRefusal> {
   if (!isUtf8(bytes)) return fail({ code: "not_utf8" });
   if (nestsDeeperThan(bytes, maxBodyDepth)) return fail({ code: "too_deep" });
   const text = bytes.toString("utf8");

@@ -53,7 +53,6 @@ export async function listen(options: ListenOptions): Promise<Result<Listening, 
   const { app, host, log } = options;
   const answering = new WeakMap<Duplex, ServerResponse>();
   const serve = getRequestListener((request, env) => app.fetch(request, env), {
-    // A request without Host gets this one for its URL; the app sees that the header was missing.
     hostname: "localhost",
     errorHandler: (error) => {
       const requestId = nanoid();
@@ -64,6 +63,8 @@ export async function listen(options: ListenOptions): Promise<Result<Listening, 
   });
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     answering.set(incoming.socket, outgoing);
+    // The URL is built with the name above, whatever the Host: the app judges the header as it was sent.
+    incoming.headers.host = "";
     void serve(incoming, outgoing);
   };
 
@@ -79,7 +80,9 @@ export async function listen(options: ListenOptions): Promise<Result<Listening, 
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const answer = answering.get(socket);
-    const isAnswering = answer !== undefined && answer.headersSent && !answer.writableFinished;
+    // What comes after a complete request is not that request's fault, nor may it take the place of its answer.
+    const isAnswering =
+      answer !== undefined && !answer.writableFinished && (answer.headersSent || answer.req.complete);
     if (isAnswering || !socket.writable || error.code === "ECONNRESET") socket.destroy(error);
     else refuseRaw(socket, statusOf(error), error.code ?? "unknown");
   });
@@ -146,7 +149,7 @@ function statusOf(error: NodeJS.ErrnoException): number {
 
 function failureCode(error: NodeJS.ErrnoException): ListenFailure["code"] {
   if (error.code === "EADDRINUSE") return "address_in_use";
-  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") return "address_not_available";
+  if (["EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN"].includes(error.code ?? "")) return "address_not_available";
   if (error.code === "EACCES") return "port_not_permitted";
   throw error;
 }

@@ -16,7 +16,7 @@ import { type Accepted } from "./accept.ts";
 import { claimedVersion, isRecord, metaOf } from "./message-meta.ts";
 import { restoreStandardHeaders } from "./standard-headers.ts";
 
-export interface McpMessage {
+interface McpMessage {
   readonly request: Request;
   /** Parsed, of bounded depth, not an array. */
   readonly body: unknown;

@@ -3,7 +3,7 @@
 
 type Json = Readonly<Record<string, unknown>>;
 
-export interface OfferedTool {
+interface OfferedTool {
   readonly type: string;
   readonly name: string;
   readonly namespace: string | null;

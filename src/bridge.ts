@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+/**
+ * Door 1: `codex-gpt-bridge`. Checks the Node version before anything is loaded that an old Node could not read,
+ * then hands the process over to the command line. The only file besides door 2 that touches `process`.
+ */
+import module from "node:module";
+
+const OLDEST_MAJOR = 22;
+const OLDEST_MINOR = 18;
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < OLDEST_MAJOR || (major === OLDEST_MAJOR && minor < OLDEST_MINOR)) {
+  console.error(`codex-gpt-bridge needs Node 22.18 or newer; this is ${process.versions.node}.`);
+  process.exit(2);
+}
+module.enableCompileCache?.();
+
+const { main } = await import("./cli/main.ts");
+process.exitCode = await main({
+  argv: process.argv.slice(2),
+  environment: process.env,
+  cwd: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  onSignal(listener) {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, listener);
+  },
+  exitNow(code) {
+    process.exit(code);
+  },
+});

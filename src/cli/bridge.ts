@@ -1,0 +1,194 @@
+/** Makes the real bridge out of a Config: every adapter is constructed here and nowhere else. */
+import { mkdir } from "node:fs/promises";
+import { nanoid } from "nanoid";
+import { createRecentCalls } from "../audit/recent-calls.ts";
+import { createAuthenticate } from "../auth/bearer.ts";
+import { createAppServerBackend } from "../codex/app-server/backend.ts";
+import { createCodex, type Codex } from "../codex/codex.ts";
+import { toCodexEnvironment } from "../codex/environment.ts";
+import { findCodex, type CodexInstall } from "../codex/install.ts";
+import { createMcpServerBackend } from "../codex/mcp-server/backend.ts";
+import type { BackendParts } from "../codex/backend.ts";
+import type { Config, ConfigProblem } from "../config/load.ts";
+import { callOf, createApp, type BridgeApp } from "../http/app.ts";
+import { createMemoryJobStore, createMemoryThreadStore } from "../jobs/memory-store.ts";
+import { createRunner } from "../jobs/runner.ts";
+import { systemClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { fail, ok, type Result } from "../lib/result.ts";
+import { packageRoot, version } from "../lib/version.ts";
+import { isSameDirectory, type Ceiling, type Project } from "../policy/decide.ts";
+import type { Failure } from "../policy/failure.ts";
+import type { Grant } from "../policy/grant.ts";
+import { tools } from "../tools/index.ts";
+import { createMcpServerFactory, toolsFingerprint } from "../tools/mcp-server.ts";
+import type { ToolRoom } from "../tools/room.ts";
+import { identifyDirectory } from "../workspace/directory.ts";
+import { createWorkspace } from "../workspace/workspace.ts";
+
+export interface BridgeSurroundings {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+}
+
+export interface Bridge {
+  readonly http: BridgeApp;
+  readonly codex: Codex;
+  readonly projects: readonly Project[];
+  /** Lets running jobs end within `graceMs`, then ends everything. */
+  close(graceMs: number): Promise<void>;
+}
+
+export async function createBridge(
+  config: Config,
+  surroundings: BridgeSurroundings,
+): Promise<Result<Bridge, ConfigProblem[]>> {
+  const { log, environment } = surroundings;
+  const clock = systemClock;
+  const projects = await identifyProjects(config);
+  if (!projects.ok) return projects;
+  await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+
+  const ceiling: Ceiling = {
+    allowWrite: config.allowWrite,
+    defaultSandbox: config.defaultSandbox,
+    approvalPolicy: config.approvalPolicy,
+    network: config.network,
+    mcpServers: config.mcpServers,
+    models: config.models,
+  };
+  const env = await toCodexEnvironment(environment, config.mcpServers, log);
+  const partsOf = (install: CodexInstall): BackendParts => ({
+    install,
+    env,
+    cwd: config.stateDir,
+    clock,
+    log,
+    silenceMs: config.modelSilenceMs,
+  });
+  const codex = createCodex({
+    choice: config.backend === "exec" ? "auto" : config.backend,
+    find: async () =>
+      findCodex({
+        codex: config.codex,
+        path: environment["PATH"] ?? "",
+        env,
+        skipUnder: packageRoot,
+      }),
+    drivers: {
+      "app-server": (install) => createAppServerBackend(partsOf(install), version),
+      "mcp-server": (install) => {
+        const parts = partsOf(install);
+        return createMcpServerBackend(parts, createAppServerBackend(parts, version), version);
+      },
+    },
+    clock,
+    log,
+  });
+  const workspace = createWorkspace({
+    scans: config.secrets !== "off",
+    scanDeadlineMs: config.scanDeadlineMs,
+    onFindings: (root, paths) => {
+      log.warn({ root, paths }, "secret files found; nothing was started");
+    },
+  });
+  const redact = (text: string): string => text;
+  const jobs = createMemoryJobStore();
+  const threads = createMemoryThreadStore();
+  const runner = createRunner({
+    backend: codex,
+    jobs,
+    threads,
+    clock,
+    log,
+    maxConcurrent: config.maxConcurrent,
+    maxQueue: config.queue,
+    newId: () => nanoid(),
+    redact,
+    recheck: async (grant) => recheckDirectories(grant),
+  });
+  const fingerprint = toolsFingerprint(tools);
+  const room: ToolRoom = {
+    version,
+    ceiling,
+    projects: projects.value,
+    limits: { fastReturnMs: config.fastReturnMs, jobMs: config.upstreamTimeoutMs },
+    auth: authName(config),
+    secrets: config.secrets,
+    confinement: () => ({ state: "unproven", reason: "it was not tried on this machine yet" }),
+    codex,
+    runner,
+    jobs,
+    threads,
+    recentCalls: createRecentCalls(),
+    toolsFingerprint: () => fingerprint,
+    workspace,
+    clock,
+    log,
+    home: environment["HOME"] ?? null,
+    redact,
+  };
+  const http = createApp({
+    version,
+    allowedHosts: config.allowedHosts,
+    authenticate: createAuthenticate({
+      token: config.token ?? null,
+      noAuth: config.noAuth,
+      headerSecret: config.headerSecret ?? null,
+    }),
+    mcpServer: createMcpServerFactory(tools, room, callOf),
+    readiness: () => readinessOf(codex),
+    metrics: null,
+    restoreHeaders: isLoopback(config.host),
+    clock,
+    log,
+  });
+  return ok({
+    http,
+    codex,
+    projects: projects.value,
+    async close(graceMs) {
+      await runner.close(graceMs);
+      await codex.close();
+      await http.close();
+    },
+  });
+}
+
+async function identifyProjects(config: Config): Promise<Result<Project[], ConfigProblem[]>> {
+  const problems: ConfigProblem[] = [];
+  const projects: Project[] = [];
+  for (const { name, path, write = null, model = null, effort = null } of config.projects) {
+    const root = await identifyDirectory(path);
+    if (root === null)
+      problems.push({ setting: `project ${name}`, problem: `${path} is no directory that can be read` });
+    else projects.push({ name, root, write, model, effort });
+  }
+  return problems.length === 0 ? ok(projects) : fail(problems);
+}
+
+/** A root or a working directory that was swapped since it was judged is not worked in. */
+async function recheckDirectories(grant: Grant): Promise<Failure | null> {
+  for (const granted of [grant.root, grant.cwd]) {
+    const now = await identifyDirectory(granted.path);
+    if (now === null || !isSameDirectory(now, granted)) return { code: "cwd_not_allowed" };
+  }
+  return null;
+}
+
+function readinessOf(codex: Codex): { ok: true } | { ok: false; reason: string } {
+  const { facts, failure } = codex.status();
+  if (failure !== null) return { ok: false, reason: failure.code };
+  return facts === null ? { ok: false, reason: "starting" } : { ok: true };
+}
+
+function authName(config: Config): string {
+  if (config.noAuth) return "none";
+  if (config.token !== undefined)
+    return config.headerSecret === undefined ? "token" : "token or header secret";
+  return "header secret";
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "127.0.0.1" || host === "::1" || host === "localhost";
+}

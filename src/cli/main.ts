@@ -1,0 +1,58 @@
+/** Picks the subcommand and loads it; each lives in a file of its own and is loaded only when it is used. */
+import { EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
+
+interface Command {
+  readonly summary: string;
+  readonly load: () => Promise<{ run: (terminal: Terminal, argv: readonly string[]) => Promise<number> }>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  serve: {
+    summary: "serve your projects to ChatGPT (the default)",
+    load: async () => import("./serve.ts"),
+  },
+  demo: {
+    summary: "show what the bridge does, with the real Codex and a scripted model; needs no login and no key",
+    load: async () => import("./demo.ts"),
+  },
+};
+
+/** Returns the exit code. */
+export async function main(terminal: Terminal): Promise<number> {
+  const [first, ...rest] = terminal.argv;
+  if (first === "--help" || first === "-h" || first === "help") {
+    terminal.stdout.write(await helpText());
+    return EXIT_FINE;
+  }
+  if (first === "--version" || first === "-V") {
+    const { version } = await import("../lib/version.ts");
+    terminal.stdout.write(`${version}\n`);
+    return EXIT_FINE;
+  }
+  const isFlag = first === undefined || first.startsWith("-");
+  const name = isFlag ? "serve" : first;
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    terminal.stderr.write(`codex-gpt-bridge: there is no command "${name}". Try codex-gpt-bridge --help.\n`);
+    return EXIT_USAGE;
+  }
+  const { run } = await command.load();
+  return run(terminal, isFlag ? terminal.argv : rest);
+}
+
+async function helpText(): Promise<string> {
+  const { version } = await import("../lib/version.ts");
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return `codex-gpt-bridge ${version}
+Lets ChatGPT plan and review while the Codex on this machine does the work.
+
+Usage: codex-gpt-bridge [command] [flags]
+
+Commands:
+${lines.join("\n")}
+
+Help: codex-gpt-bridge <command> --help     Version: codex-gpt-bridge --version
+Every flag is also an environment variable and a key of the config file; docs/config.md lists them.
+`;
+}

@@ -1,0 +1,122 @@
+/** `codex-gpt-bridge serve`: the bridge on its port until it is told to stop. */
+import type { Config } from "../config/load.ts";
+import { toEnvironmentName } from "../config/names.ts";
+import { listen } from "../http/listen.ts";
+import { createLog, type Log } from "../lib/log.ts";
+import { prettyDestination } from "../lib/pretty-log.ts";
+import { version } from "../lib/version.ts";
+import { createBridge } from "./bridge.ts";
+import { loadConfigFor, parseFlags, printProblems, settingsHelp } from "./flags.ts";
+import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
+
+/** SIGTERM has to end in exit 0 within 8 s; what Codex needs to stop comes on top of these. */
+const ANSWERS_GRACE_MS = 1_000;
+const JOBS_GRACE_MS = 2_000;
+
+export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
+  const flags = parseFlags(argv);
+  if (!flags.ok) {
+    printProblems(terminal, flags.failure);
+    return EXIT_USAGE;
+  }
+  if (flags.value["help"] === true) {
+    terminal.stdout.write(helpText());
+    return EXIT_FINE;
+  }
+  const config = await loadConfigFor(terminal, flags.value);
+  if (!config.ok) {
+    printProblems(terminal, config.failure);
+    return EXIT_USAGE;
+  }
+  if (!hasAuth(config.value)) {
+    terminal.stderr.write(missingAuthText());
+    return EXIT_USAGE;
+  }
+  return serve(terminal, config.value);
+}
+
+async function serve(terminal: Terminal, config: Config): Promise<number> {
+  const log = logFor(terminal, config);
+  const stop = Promise.withResolvers<void>();
+  let signals = 0;
+  terminal.onSignal(() => {
+    signals += 1;
+    if (signals > 1) terminal.exitNow(EXIT_FAILED);
+    stop.resolve();
+  });
+
+  const made = await createBridge(config, { environment: terminal.environment, log });
+  if (!made.ok) {
+    printProblems(terminal, made.failure);
+    return EXIT_USAGE;
+  }
+  const bridge = made.value;
+  const { host, port, maxConnections } = config;
+  const listening = await listen({ app: bridge.http.app, host, port, maxConnections, log });
+  if (!listening.ok) {
+    log.error({ host, port }, LISTEN_PROBLEMS[listening.failure.code]);
+    await bridge.close(0);
+    return EXIT_FAILED;
+  }
+  const { url } = listening.value;
+  log.info(
+    {
+      version,
+      url: `${url}/mcp`,
+      projects: bridge.projects.map(({ name }) => name),
+      write: config.allowWrite,
+      secrets: config.secrets,
+    },
+    "listening",
+  );
+  if (config.noAuth) log.warn({}, "no authentication: every program on this machine can use this bridge");
+  const usable = await bridge.codex.ready();
+  if (usable.ok) log.info({ codex: usable.value.codexVersion, backend: usable.value.kind }, "ready");
+
+  await stop.promise;
+  log.info({}, "stopping");
+  await Promise.all([listening.value.close(ANSWERS_GRACE_MS), bridge.close(JOBS_GRACE_MS)]);
+  log.info({}, "stopped");
+  return EXIT_FINE;
+}
+
+const LISTEN_PROBLEMS = {
+  address_in_use: "the port is taken by another program; choose another with --port",
+  address_not_available: "this machine does not have that address; see --host",
+  port_not_permitted: "this user may not listen on that port; choose one above 1023 with --port",
+} as const;
+
+function logFor(terminal: Terminal, config: Config): Log {
+  const { stderr, environment } = terminal;
+  const write = (text: string): unknown => stderr.write(text);
+  if (stderr.isTTY !== true) return createLog(config.logLevel, { write });
+  return createLog(config.logLevel, prettyDestination(write, environment["NO_COLOR"] === undefined));
+}
+
+function hasAuth(config: Config): boolean {
+  return config.noAuth || config.token !== undefined || config.headerSecret !== undefined;
+}
+
+function missingAuthText(): string {
+  const token = toEnvironmentName("token");
+  return `codex-gpt-bridge serve: say how callers prove who they are. One of:
+  ${token}: a token of at least 32 characters, for example
+      export ${token}=$(openssl rand -hex 32)
+  ${toEnvironmentName("headerSecret")}: a secret that your tunnel client adds as a header
+  ${toEnvironmentName("noAuth")}=1 (or --no-auth): no authentication, on loopback only, to try things out
+`;
+}
+
+function helpText(): string {
+  return `Usage: codex-gpt-bridge serve [flags]
+
+Serves the current directory, or the projects of --roots, to ChatGPT over HTTP.
+
+Examples:
+  codex-gpt-bridge serve --no-auth                       try it on this machine
+  codex-gpt-bridge serve --root /srv/app --allow-write   one project, writing allowed
+
+Flags:
+${settingsHelp()}
+`;
+}

@@ -1,0 +1,44 @@
+/**
+ * An MCP transport over a child process of ours: one JSON-RPC message in each line. The child's life stays in
+ * child.ts; this only carries messages, and never reads what they mean.
+ */
+import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
+import { ok, type Result } from "../../lib/result.ts";
+import { spawnChild, type Child, type ChildProgram } from "../child.ts";
+
+export interface ChildTransport {
+  readonly child: Child;
+  readonly transport: Transport;
+}
+
+/** `onSend` sees every message on its way out. A line that is not JSON goes to the transport's `onerror`. */
+export async function openChildTransport(
+  program: ChildProgram,
+  onSend: (message: JSONRPCMessage) => void,
+): Promise<Result<ChildTransport, { reason: string }>> {
+  let child: Child | null = null;
+  const transport: Transport = {
+    async start() {},
+    async send(message) {
+      onSend(message);
+      child?.send(JSON.stringify(message));
+    },
+    async close() {
+      await child?.stop();
+    },
+  };
+  const spawned = await spawnChild(program, (line) => {
+    let message: JSONRPCMessage;
+    try {
+      message = JSON.parse(line) as JSONRPCMessage;
+    } catch (error) {
+      transport.onerror?.(new Error("codex mcp-server sent a line that is not JSON", { cause: error }));
+      return;
+    }
+    transport.onmessage?.(message);
+  });
+  if (!spawned.ok) return spawned;
+  child = spawned.value;
+  void child.exited.then(() => transport.onclose?.());
+  return ok({ child, transport });
+}

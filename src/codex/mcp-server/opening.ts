@@ -1,0 +1,33 @@
+/**
+ * On what terms a thread is opened: the arguments of Codex's `codex` tool, made from a Grant. Never names Codex's own
+ * `sandbox`, which would win over the profile and read the whole disk.
+ */
+import type { Grant } from "../../policy/grant.ts";
+import { toThreadConfinement, type CodexSurroundings, type JsonValue } from "../confinement.ts";
+
+export interface Opening {
+  /** The profile that Codex has to name as active. */
+  readonly profileId: string;
+  /** Everything that a thread keeps for its life, in one string: another one needs the thread opened anew. */
+  readonly terms: string;
+  /** Arguments of the `codex` tool, but for the prompt. */
+  readonly args: { readonly [name: string]: JsonValue };
+}
+
+export function toOpening(
+  grant: Grant,
+  surroundings: CodexSurroundings,
+  projectInstructions: string | null,
+): Opening {
+  const { profileId, config } = toThreadConfinement(grant, surroundings);
+  if (grant.effort !== null) config["model_reasoning_effort"] = grant.effort;
+  const args = {
+    cwd: grant.cwd.path,
+    "approval-policy": grant.approvalPolicy,
+    ...(grant.model === null ? {} : { model: grant.model }),
+    config,
+  };
+  const terms = JSON.stringify(args);
+  if (projectInstructions === null) return { profileId, terms, args };
+  return { profileId, terms, args: { ...args, "developer-instructions": projectInstructions } };
+}

@@ -1,0 +1,43 @@
+/** Settings that are right by themselves and wrong together. Pure. */
+import { isInside } from "../workspace/directory.ts";
+import type { Config, ConfigProblem } from "./load.ts";
+import type { SettingName } from "./settings.ts";
+
+const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
+
+/** `given` names a setting in the form in which it was set. */
+export function judgeConfig(config: Config, given: (name: SettingName) => string): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const problem = (name: SettingName, text: string): void => {
+    problems.push({ setting: given(name), problem: text });
+  };
+  if (config.noAuth && config.token !== undefined) {
+    problem("noAuth", `cannot go together with ${given("token")}`);
+  }
+  if (config.noAuth && config.headerSecret !== undefined) {
+    problem("noAuth", `cannot go together with ${given("headerSecret")}`);
+  }
+  if (config.noAuth && !LOOPBACK.has(config.host)) {
+    problem("noAuth", `is only for loopback; ${config.host} can be reached by others`);
+  }
+  if (config.defaultSandbox === "workspace-write" && !mayWriteSomewhere(config)) {
+    problem("defaultSandbox", `needs ${given("allowWrite")}`);
+  }
+  if (config.backend === "exec") problem("backend", "exec is not there yet; use auto");
+  if (config.fastReturnMs > config.upstreamTimeoutMs) {
+    problem("fastReturnMs", `may not be longer than ${given("upstreamTimeoutMs")}`);
+  }
+  for (const { path } of config.projects) {
+    if (config.configFile !== null && isInside(path, config.configFile)) {
+      problem("config", `lies inside the project ${path}; Codex could read or change it`);
+    }
+    if (isInside(path, config.stateDir)) {
+      problem("stateDir", `lies inside the project ${path}; Codex could read or change it`);
+    }
+  }
+  return problems;
+}
+
+function mayWriteSomewhere(config: Config): boolean {
+  return config.allowWrite || config.projects.some(({ write }) => write === true);
+}

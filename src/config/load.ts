@@ -1,0 +1,152 @@
+/**
+ * Flags, environment and config file in, one Config or every problem at once out. A flag beats the environment,
+ * the environment beats the file, the file beats the default.
+ */
+import { homedir } from "node:os";
+import { basename, isAbsolute, join, resolve } from "node:path";
+import { parse } from "smol-toml";
+import { z } from "zod";
+import { fail, ok, type Result } from "../lib/result.ts";
+import { judgeConfig } from "./judge.ts";
+import { toEnvironmentName, toFileKey, toFlag } from "./names.ts";
+import { projectSetting, settingNames, settings, type ProjectSetting, type Settings } from "./settings.ts";
+
+export interface ConfigProblem {
+  /** The setting in the form in which it was given: `--port`, `CODEX_GPT_BRIDGE_PORT`, `port (config.toml)`. */
+  readonly setting: string;
+  readonly problem: string;
+}
+
+export interface Config extends Settings {
+  readonly stateDir: string;
+  /** Wanted projects; names are unique, paths absolute. Whether they exist is seen at start. */
+  readonly projects: readonly (ProjectSetting & { readonly name: string })[];
+  /** The file that was read, or null. */
+  readonly configFile: string | null;
+}
+
+export interface ConfigSources {
+  /** By flag without dashes. */
+  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Text and mode of a file; null when it is not there. Throws when it cannot be read. */
+  readonly readFile: (path: string) => Promise<{ text: string; mode: number } | null>;
+}
+
+export async function loadConfig(sources: ConfigSources): Promise<Result<Config, ConfigProblem[]>> {
+  const problems: ConfigProblem[] = [];
+  const file = await loadFile(sources, problems);
+  const given = collect(sources, file.values);
+  const parsed = settings.safeParse(Object.fromEntries([...given].map(([name, { value }]) => [name, value])));
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0]);
+      problems.push({ setting: given.get(name)?.from ?? name, problem: issue.message });
+    }
+    return fail(problems);
+  }
+  const config: Config = {
+    ...parsed.data,
+    secrets: parsed.data.disableSecretScan ? "off" : parsed.data.secrets,
+    stateDir: parsed.data.stateDir ?? defaultDirectory(sources, "XDG_STATE_HOME", ".local/state"),
+    projects: toProjects(parsed.data, file.projects, sources.cwd, problems),
+    configFile: file.path,
+  };
+  problems.push(...judgeConfig(config, (name) => given.get(name)?.from ?? toEnvironmentName(name)));
+  return problems.length === 0 ? ok(config) : fail(problems);
+}
+
+type Given = ReadonlyMap<string, { value: unknown; from: string }>;
+
+function collect(sources: ConfigSources, file: Readonly<Record<string, unknown>>): Given {
+  const given = new Map<string, { value: unknown; from: string }>();
+  for (const name of settingNames) {
+    const flag = sources.flags[toFlag(name)];
+    const variable = sources.environment[toEnvironmentName(name)];
+    const inFile = file[toFileKey(name)];
+    if (flag !== undefined) given.set(name, { value: flag, from: `--${toFlag(name)}` });
+    else if (variable !== undefined && variable !== "") {
+      given.set(name, { value: variable, from: toEnvironmentName(name) });
+    } else if (inFile !== undefined)
+      given.set(name, { value: inFile, from: `${toFileKey(name)} (config file)` });
+  }
+  return given;
+}
+
+interface LoadedFile {
+  readonly path: string | null;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly projects: readonly ProjectSetting[];
+}
+
+async function loadFile(sources: ConfigSources, problems: ConfigProblem[]): Promise<LoadedFile> {
+  const asked = sources.flags["config"] ?? sources.environment[toEnvironmentName("config")];
+  const path =
+    typeof asked === "string" && asked !== ""
+      ? resolve(sources.cwd, asked)
+      : join(defaultDirectory(sources, "XDG_CONFIG_HOME", ".config"), "config.toml");
+  const nothing: LoadedFile = { path: null, values: {}, projects: [] };
+  const refuse = (problem: string): LoadedFile => {
+    problems.push({ setting: path, problem });
+    return nothing;
+  };
+  try {
+    const found = await sources.readFile(path);
+    if (found === null) return typeof asked === "string" && asked !== "" ? refuse("does not exist") : nothing;
+    if ((found.mode & 0o022) !== 0) return refuse("can be written by others; run: chmod go-w");
+    const { projects = [], ...values } = parse(found.text) as Record<string, unknown>;
+    const known = new Set(settingNames.map((name) => toFileKey(name)));
+    for (const key of Object.keys(values)) {
+      if (!known.has(key)) problems.push({ setting: `${key} (config file)`, problem: "is not a setting" });
+    }
+    const parsed = z.array(projectSetting).safeParse(projects);
+    if (parsed.success) return { path, values, projects: parsed.data };
+    for (const issue of parsed.error.issues) {
+      problems.push({ setting: `projects.${issue.path.join(".")} (config file)`, problem: issue.message });
+    }
+    return { path, values, projects: [] };
+  } catch (error) {
+    return refuse(
+      error instanceof Error ? (error.message.split("\n")[0] ?? "cannot be read") : "cannot be read",
+    );
+  }
+}
+
+function defaultDirectory(sources: ConfigSources, variable: string, fallback: string): string {
+  const { HOME: home = homedir() } = sources.environment;
+  const base = sources.environment[variable];
+  return join(base !== undefined && isAbsolute(base) ? base : join(home, fallback), "codex-gpt-bridge");
+}
+
+function toProjects(
+  config: Settings,
+  fromFile: readonly ProjectSetting[],
+  cwd: string,
+  problems: ConfigProblem[],
+): Config["projects"] {
+  const roots = [...(config.root === undefined ? [] : [config.root]), ...(config.roots ?? [])];
+  const wanted = [...roots.map(parseRoot), ...fromFile];
+  if (wanted.length === 0) wanted.push({ path: cwd });
+  const names = new Set<string>();
+  const projects = [];
+  for (const project of wanted) {
+    if (!isAbsolute(project.path)) {
+      problems.push({ setting: "roots", problem: `${project.path} is not an absolute path` });
+    }
+    const name = project.name ?? basename(project.path);
+    if (names.has(name)) problems.push({ setting: "roots", problem: `two projects are called ${name}` });
+    if (!/^[\w][\w.-]{0,63}$/.test(name)) {
+      problems.push({ setting: "roots", problem: `${name} is no project name; write name=${project.path}` });
+    }
+    names.add(name);
+    projects.push({ ...project, name });
+  }
+  return projects;
+}
+
+function parseRoot(entry: string): ProjectSetting {
+  const match = /^([\w][\w.-]*)=(.+)$/s.exec(entry);
+  const [, name, path] = match ?? [];
+  return name === undefined || path === undefined ? { path: entry } : { name, path };
+}

@@ -1,0 +1,130 @@
+/**
+ * Every setting, once: its name, what it accepts, its default and its meaning. Environment variable, flag and file
+ * key follow from the name by one rule (names.ts); docs/config.md is made from here.
+ */
+import { z } from "zod";
+import { logLevels } from "../lib/log.ts";
+
+/** Environment and flags give text, the file gives TOML values: one schema takes both. */
+const integer = (min: number, max: number) =>
+  z.preprocess(
+    (value) => (typeof value === "string" && /^\d{1,12}$/.test(value.trim()) ? Number(value) : value),
+    z
+      .number("has to be a whole number")
+      .int("has to be a whole number")
+      .min(min, `has to be at least ${min}`)
+      .max(max, `may be at most ${max}`),
+  );
+
+const TRUE = new Set(["1", "true", "yes", "on"]);
+const FALSE = new Set(["", "0", "false", "no", "off"]);
+const flag = () =>
+  z.preprocess((value) => {
+    if (typeof value !== "string") return value;
+    const word = value.trim().toLowerCase();
+    if (TRUE.has(word)) return true;
+    return FALSE.has(word) ? false : value;
+  }, z.boolean("has to be 1 or 0"));
+
+const list = () =>
+  z.preprocess(
+    (value) =>
+      typeof value === "string"
+        ? value
+            .split(",")
+            .map((part) => part.trim())
+            .filter((part) => part !== "")
+        : value,
+    z.array(z.string("has to be a list of texts"), "has to be a list, separated by commas"),
+  );
+
+const text = () => z.string("has to be a text").trim().min(1, "must not be empty");
+const choice = <const T extends readonly string[]>(values: T) =>
+  z.enum(values, `has to be one of: ${values.join(", ")}`);
+
+const secret = () => z.string("has to be a text").min(32, "has to have at least 32 characters");
+
+export const settings = z.object({
+  host: text().default("127.0.0.1").describe("Address to listen on."),
+  port: integer(0, 65_535).default(8765).describe("Port to listen on; 0 takes a free one."),
+  root: text().optional().describe("The project to serve, when there is one; short for `roots`."),
+  roots: list()
+    .optional()
+    .describe("Projects to serve: absolute paths, or `name=/path`. Default: the current directory."),
+  token: secret().optional().describe("Bearer token that callers have to send; at least 32 characters."),
+  noAuth: flag()
+    .default(false)
+    .describe("No authentication. Refused together with a token or on an address other than loopback."),
+  headerSecret: secret()
+    .optional()
+    .describe(
+      "Shared secret that a tunnel client adds as `x-codex-gpt-bridge-secret`; at least 32 characters.",
+    ),
+  allowedHosts: list()
+    .default([])
+    .describe("Host names, besides loopback's, that requests may be addressed to (a tunnel's)."),
+  allowWrite: flag().default(false).describe("Lets callers use `workspace-write`."),
+  defaultSandbox: choice(["read-only", "workspace-write"])
+    .default("read-only")
+    .describe("Sandbox of `codex_run` when the caller names none; `workspace-write` needs `allow_write`."),
+  approvalPolicy: choice(["never", "on-request", "untrusted"])
+    .default("never")
+    .describe("Codex's approval policy. The bridge answers every request for approval with no."),
+  fastReturnMs: integer(100, 25_000)
+    .default(20_000)
+    .describe("Longest that a tool call waits before it answers `running`, in milliseconds."),
+  upstreamTimeoutMs: integer(1_000, 86_400_000)
+    .default(1_800_000)
+    .describe("Longest that a job may run, in milliseconds; callers can only shorten it."),
+  modelSilenceMs: integer(1_000, 86_400_000)
+    .default(600_000)
+    .describe("Ends a turn when Codex says nothing for this long while no command runs, in milliseconds."),
+  secrets: choice(["refuse", "mask", "off"])
+    .default("refuse")
+    .describe(
+      "What to do with secret files in a project: start nothing, hide them from Codex, or do not look.",
+    ),
+  disableSecretScan: flag().default(false).describe("The same as `secrets = off`."),
+  scanDeadlineMs: integer(100, 20_000)
+    .default(5_000)
+    .describe("Longest that the look for secrets may take, in milliseconds; then nothing is started."),
+  codex: text().default("codex").describe("The Codex command: a path, or a name that is looked up on PATH."),
+  backend: choice(["auto", "app-server", "mcp-server", "exec"])
+    .default("auto")
+    .describe("How Codex is driven; `mcp-server` needs Codex below 0.154, `exec` is not there yet."),
+  network: flag().default(false).describe("Lets the commands that the model runs use the network."),
+  mcpServers: list()
+    .default([])
+    .describe("Names of your Codex MCP servers that may start inside bridge threads."),
+  models: list().default([]).describe("Models that a caller may ask for besides the default."),
+  confinement: choice(["required", "best-effort"])
+    .default("required")
+    .describe("`required`: no thread starts whose confinement is not proven on this machine."),
+  maxConcurrent: integer(1, 100).default(4).describe("Jobs that run at once."),
+  queue: integer(0, 1_000)
+    .default(16)
+    .describe("Jobs that may wait for a place; beyond that callers get `busy`."),
+  maxConnections: integer(1, 65_535).default(2_048).describe("Open sockets."),
+  stateDir: text()
+    .optional()
+    .describe("Where the bridge keeps its state. Default: `codex-gpt-bridge` in the XDG state home."),
+  config: text()
+    .optional()
+    .describe("The config file. Default: `codex-gpt-bridge/config.toml` in the XDG config home."),
+  logLevel: choice(logLevels).default("info").describe("Least level that is logged."),
+});
+
+export type Settings = z.output<typeof settings>;
+export type SettingName = keyof Settings;
+
+/** One table of `[[projects]]` in the config file. */
+export const projectSetting = z.strictObject({
+  name: text().optional(),
+  path: text(),
+  write: z.boolean("has to be true or false").optional(),
+  model: text().optional(),
+  effort: text().optional(),
+});
+export type ProjectSetting = z.output<typeof projectSetting>;
+
+export const settingNames = Object.keys(settings.shape) as SettingName[];

@@ -1,0 +1,163 @@
+/**
+ * A job that has not ended: its record as it grows, its events, whoever waits for it, and the first cause of its
+ * end. Writes to the store at most a few times a second while it runs, and at once when it ends.
+ */
+import type { TurnOutcome } from "../codex/backend.ts";
+import type { CodexEvent } from "../codex/events.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Failure } from "../policy/failure.ts";
+import type { JobEvent, JobRecord } from "./job.ts";
+import type { JobStore } from "./store.ts";
+import { advance, toStoryLine } from "./story.ts";
+import { endJob, noteChanges, noteProgress, noteUsage } from "./transitions.ts";
+
+export interface LiveJob {
+  record(): JobRecord;
+  change(step: (job: JobRecord) => JobRecord): void;
+  /** Takes in what Codex tells. */
+  hear(event: CodexEvent): void;
+  tell(type: string, text: string): void;
+  eventsAfter(after: number): readonly JobEvent[];
+  /** Aborted by `stop`. */
+  readonly signal: AbortSignal;
+  /** The first cause counts; later ones are not heard. */
+  stop(cause: Failure): void;
+  stopped(): Failure | null;
+  end(outcome: TurnOutcome, wantsOutput: boolean): Promise<void>;
+  /** Settles on an end, on an event above `after` (null: none counts), after `waitMs`, or on abort. */
+  changed(after: number | null, waitMs: number, signal: AbortSignal): Promise<void>;
+  wakeAll(): void;
+}
+
+export interface LiveJobParts {
+  readonly jobs: JobStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly redact: (text: string) => string;
+}
+
+const SAVE_EVERY_MS = 250;
+/** Newest events kept for whoever watches; the record's counts stay right all the same. */
+const MAX_EVENTS = 2_000;
+
+export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
+  const { jobs, clock, log, redact } = parts;
+  const abort = new AbortController();
+  const waiters = new Set<{ wantsEvents: boolean; wake: () => void }>();
+  let record = first;
+  let events: JobEvent[] = [];
+  let unsaved: JobEvent[] = [];
+  let lastId = 0;
+  let cause: Failure | null = null;
+  let saveIsDue = false;
+
+  function tell(type: string, text: string): void {
+    const event: JobEvent = { id: ++lastId, at: clock.now(), type, text: redact(text) };
+    events.push(event);
+    if (events.length > MAX_EVENTS) events = events.slice(-MAX_EVENTS / 2);
+    unsaved.push(event);
+    saveSoon();
+    for (const waiter of waiters) if (waiter.wantsEvents) waiter.wake();
+  }
+
+  function saveSoon(): void {
+    if (saveIsDue) return;
+    saveIsDue = true;
+    clock.after(SAVE_EVERY_MS, () => {
+      saveIsDue = false;
+      if (record.finishedAt !== null) return;
+      save().catch((error: unknown) => {
+        log.warn({ jobId: record.jobId, error: String(error) }, "the progress of a job could not be kept");
+      });
+    });
+  }
+
+  async function save(): Promise<void> {
+    const batch = unsaved;
+    unsaved = [];
+    await jobs.save(record, batch);
+  }
+
+  return {
+    record: () => record,
+    signal: abort.signal,
+    tell,
+
+    change(step) {
+      record = step(record);
+      saveSoon();
+    },
+
+    hear(event) {
+      const line = toStoryLine(event);
+      const text = line === null ? null : redact(line.text);
+      record = noteProgress(record, advance(record.progress, event, text));
+      if (event.type === "changes") record = noteChanges(record, event.changes, redactOrNull(event.diff));
+      if (event.type === "usage") record = noteUsage(record, event.usage);
+      if (line !== null) tell(line.type, line.text);
+    },
+
+    eventsAfter: (after) => events.filter((event) => event.id > after),
+
+    stop(reason) {
+      if (cause !== null) return;
+      cause = reason;
+      abort.abort();
+    },
+
+    stopped: () => cause,
+
+    async end(outcome, wantsOutput) {
+      // A turn that completed before the stop reached it has completed.
+      const failure = outcome.failure === null ? null : (cause ?? outcome.failure);
+      const ending = {
+        answer: redactOrNull(outcome.answer),
+        changes: outcome.changes.length > 0 ? outcome.changes : record.changes,
+        diff: redactOrNull(outcome.diff) ?? record.diff,
+        usage: outcome.usage,
+        failure: failure === null ? null : redactFailure(failure),
+        wantsOutput,
+      };
+      record = endJob(record, ending, clock.now());
+      tell("finished", record.state === "completed" ? "Completed." : `Ended as ${record.state}.`);
+      await save();
+    },
+
+    async changed(after, waitMs, signal) {
+      if (record.finishedAt !== null || (after !== null && lastId > after)) return;
+      await new Promise<void>((resolve) => {
+        const stopTimer = clock.after(waitMs, wake);
+        const waiter = { wantsEvents: after !== null, wake };
+        function wake(): void {
+          waiters.delete(waiter);
+          stopTimer();
+          signal.removeEventListener("abort", wake);
+          resolve();
+        }
+        waiters.add(waiter);
+        signal.addEventListener("abort", wake, { once: true });
+      });
+    },
+
+    wakeAll() {
+      for (const waiter of waiters) waiter.wake();
+    },
+  };
+
+  function redactOrNull(text: string | null): string | null {
+    return text === null ? null : redact(text);
+  }
+
+  function redactFailure(failure: Failure): Failure {
+    switch (failure.code) {
+      case "codex_failed":
+        return { ...failure, message: redact(failure.message) };
+      case "interrupted":
+      case "confinement_unavailable":
+        return { ...failure, reason: redact(failure.reason) };
+      default:
+        return failure;
+    }
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * Runs jobs: takes a Grant and what to do with it, keeps the record, waits for a free place, drives the backend,
+ * and ends every job in exactly one final state. Never decides what is allowed and never talks to a caller.
+ */
+import type { CodexBackend, TurnOutcome } from "../codex/backend.ts";
+import type { CodexEvent } from "../codex/events.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { fail, ok, type Result } from "../lib/result.ts";
+import type { Failure } from "../policy/failure.ts";
+import type { Grant } from "../policy/grant.ts";
+import { toJobRecord, type CallIdentity, type JobRequest } from "./job-request.ts";
+import type { JobEvent, JobRecord, ThreadRecord } from "./job.ts";
+import { createLiveJob, type LiveJob } from "./live-job.ts";
+import type { JobStore, ThreadStore } from "./store.ts";
+import { noteThread, startJob } from "./transitions.ts";
+
+export interface RunnerParts {
+  readonly backend: CodexBackend;
+  readonly jobs: JobStore;
+  readonly threads: ThreadStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly maxConcurrent: number;
+  readonly maxQueue: number;
+  readonly newId: () => string;
+  readonly redact: (text: string) => string;
+  /** Asked right before a turn starts: does what the Grant was made from still hold? null: yes. */
+  readonly recheck: (grant: Grant) => Promise<Failure | null>;
+}
+
+export interface Runner {
+  /** The job that this very call started before, or null. The same requestId with other arguments is refused. */
+  findTwin(call: CallIdentity): Promise<Result<JobRecord | null, Failure>>;
+  submit(request: JobRequest): Promise<Result<{ job: JobRecord; deduplicated: boolean }, Failure>>;
+  /** The job as it is now, and its events after the cursor. null: no such job. */
+  look(jobId: string, after: number): Promise<{ job: JobRecord; events: readonly JobEvent[] } | null>;
+  /** Settles at the job's end, when an event above `after` is there (if given), after `waitMs`, or on abort. */
+  wait(jobId: string, after: number | null, waitMs: number, signal: AbortSignal): Promise<void>;
+  /** True when the job was told to end; false when it had ended before. */
+  cancel(jobId: string, by: "caller" | "owner"): boolean;
+  counts(): { running: number; queued: number; waitingCallers: number };
+  /** Takes no more jobs, lets running turns end within `graceMs`, then ends the rest as interrupted. */
+  close(graceMs: number): Promise<void>;
+}
+
+const SHUT_DOWN: Failure = { code: "interrupted", reason: "The bridge was shut down." };
+
+export function createRunner(parts: RunnerParts): Runner {
+  const { backend, jobs, threads, clock, log } = parts;
+  const live = new Map<string, LiveJob>();
+  const queue: { live: LiveJob; request: JobRequest }[] = [];
+  /** Threads that a job works on or waits for. */
+  const busyThreads = new Set<string>();
+  const runs = new Set<Promise<void>>();
+  let running = 0;
+  let waitingCallers = 0;
+  let closing = false;
+
+  function liveTwin(call: CallIdentity): JobRecord | null {
+    for (const entry of live.values()) {
+      if (isSameCall(entry.record(), call)) return entry.record();
+    }
+    return null;
+  }
+
+  async function findTwin(call: CallIdentity): Promise<Result<JobRecord | null, Failure>> {
+    const twin =
+      liveTwin(call) ??
+      (call.requestId === null ? null : await jobs.findByRequest(call.caller, call.requestId));
+    return twin === null ? ok(null) : asReplay(twin, call);
+  }
+
+  async function submit(
+    request: JobRequest,
+  ): Promise<Result<{ job: JobRecord; deduplicated: boolean }, Failure>> {
+    const known = await findTwin(request);
+    if (!known.ok) return known;
+    const twin = known.value ?? liveTwin(request);
+    if (twin !== null) return ok({ job: twin, deduplicated: true });
+    if (closing) return fail(SHUT_DOWN);
+    const threadId = request.thread.kind === "new" ? null : request.thread.threadId;
+    if (threadId !== null && busyThreads.has(threadId)) return fail({ code: "thread_busy" });
+    const isFull = running >= parts.maxConcurrent && queue.length >= parts.maxQueue;
+    if (isFull) return fail({ code: "busy", running, waiting: queue.length });
+
+    // From here to the first await nothing else runs: place and thread are taken in one step.
+    const entry = createLiveJob(toJobRecord(request, parts.newId(), clock.now()), parts);
+    live.set(entry.record().jobId, entry);
+    if (threadId !== null) busyThreads.add(threadId);
+    try {
+      const inserted = await jobs.insert(entry.record());
+      if (!inserted.ok) {
+        forget(entry, threadId);
+        const replay = asReplay(inserted.failure.twin, request);
+        return replay.ok ? ok({ job: replay.value, deduplicated: true }) : replay;
+      }
+    } catch (error) {
+      forget(entry, threadId);
+      throw error;
+    }
+    entry.tell("queued", `Accepted for project ${request.grant.project}.`);
+    queue.push({ live: entry, request });
+    startNext();
+    return ok({ job: entry.record(), deduplicated: false });
+  }
+
+  function forget(entry: LiveJob, threadId: string | null): void {
+    live.delete(entry.record().jobId);
+    if (threadId !== null) busyThreads.delete(threadId);
+  }
+
+  function startNext(): void {
+    while (running < parts.maxConcurrent) {
+      const next = queue.shift();
+      if (next === undefined) return;
+      running += 1;
+      const run = runJob(next.live, next.request)
+        .catch((error: unknown) => {
+          log.error({ jobId: next.live.record().jobId, error: String(error) }, "a job could not be kept");
+        })
+        .finally(() => {
+          running -= 1;
+          runs.delete(run);
+          startNext();
+        });
+      runs.add(run);
+    }
+  }
+
+  async function runJob(entry: LiveJob, request: JobRequest): Promise<void> {
+    const held = new Set<string>(request.thread.kind === "new" ? [] : [request.thread.threadId]);
+    const stopLimit = clock.after(request.limitMs, () => {
+      entry.stop({ code: "timeout", limitMs: request.limitMs, what: "job" });
+    });
+    let outcome: TurnOutcome;
+    try {
+      outcome = await runTurn(entry, request, held);
+    } catch (error) {
+      log.error({ jobId: entry.record().jobId, error: String(error) }, "a turn failed in the bridge itself");
+      outcome = endedEarly({ code: "internal" });
+    } finally {
+      stopLimit();
+    }
+    try {
+      await entry.end(outcome, request.outputSchema !== null);
+    } finally {
+      live.delete(entry.record().jobId);
+      for (const threadId of held) busyThreads.delete(threadId);
+      entry.wakeAll();
+    }
+  }
+
+  async function runTurn(entry: LiveJob, request: JobRequest, held: Set<string>): Promise<TurnOutcome> {
+    if (entry.stopped() !== null) return endedEarly(entry.stopped());
+    entry.change((job) => startJob(job, clock.now()));
+    const changed = await parts.recheck(request.grant);
+    if (changed !== null) return endedEarly(changed);
+    const { grant, thread, prompt, outputSchema, projectInstructions } = request;
+    let saving = Promise.resolve();
+    const outcome = await backend.runTurn(
+      { grant, thread, prompt, outputSchema, projectInstructions },
+      (event) => {
+        if (event.type === "thread") {
+          held.add(event.threadId);
+          busyThreads.add(event.threadId);
+          entry.change((job) => noteThread(job, event.threadId));
+          saving = saveThread(event, request);
+        }
+        entry.hear(event);
+      },
+      entry.signal,
+    );
+    await saving;
+    return outcome;
+  }
+
+  async function saveThread(event: CodexEvent & { type: "thread" }, request: JobRequest): Promise<void> {
+    const known = await threads.get(event.threadId);
+    const now = clock.now();
+    const thread: ThreadRecord = {
+      version: 1,
+      threadId: event.threadId,
+      caller: request.caller,
+      project: request.grant.project,
+      cwd: request.cwd,
+      sandbox: request.grant.sandbox,
+      model: request.grant.model,
+      effort: request.grant.effort,
+      createdAt: known?.createdAt ?? now,
+      usedAt: now,
+    };
+    await threads.save(thread);
+  }
+
+  return {
+    findTwin,
+    submit,
+
+    async look(jobId, after) {
+      const entry = live.get(jobId);
+      if (entry !== undefined) return { job: entry.record(), events: entry.eventsAfter(after) };
+      const job = await jobs.get(jobId);
+      return job === null ? null : { job, events: await jobs.events(jobId, after, 200) };
+    },
+
+    async wait(jobId, after, waitMs, signal) {
+      const entry = live.get(jobId);
+      if (entry === undefined || signal.aborted) return;
+      waitingCallers += 1;
+      await entry.changed(after, waitMs, signal);
+      waitingCallers -= 1;
+    },
+
+    cancel(jobId, by) {
+      const entry = live.get(jobId);
+      if (entry === undefined) return false;
+      entry.stop({ code: "cancelled", by });
+      const place = queue.findIndex((waiting) => waiting.live === entry);
+      const waiting = place === -1 ? undefined : queue.splice(place, 1)[0];
+      if (waiting !== undefined) track(runJob(waiting.live, waiting.request));
+      return true;
+    },
+
+    counts: () => ({ running, queued: queue.length, waitingCallers }),
+
+    async close(graceMs) {
+      closing = true;
+      for (const waiting of queue.splice(0)) {
+        waiting.live.stop(SHUT_DOWN);
+        track(runJob(waiting.live, waiting.request));
+      }
+      const stopGrace = clock.after(graceMs, () => {
+        for (const entry of live.values()) entry.stop(SHUT_DOWN);
+      });
+      while (runs.size > 0) await Promise.all(runs);
+      stopGrace();
+    },
+  };
+
+  /** For a job that never got a place: it only has to be ended. */
+  function track(run: Promise<void>): void {
+    const tracked = run
+      .catch((error: unknown) => {
+        log.error({ error: String(error) }, "a job could not be kept");
+      })
+      .finally(() => runs.delete(tracked));
+    runs.add(tracked);
+  }
+}
+
+function isSameCall(job: JobRecord, call: CallIdentity): boolean {
+  if (job.caller !== call.caller) return false;
+  if (call.requestId !== null) return job.requestId === call.requestId;
+  return job.conversation === call.conversation && job.fingerprint === call.fingerprint;
+}
+
+/** The same id again is the same call, or a mistake of the caller. */
+function asReplay(twin: JobRecord, call: CallIdentity): Result<JobRecord, Failure> {
+  if (twin.fingerprint === call.fingerprint) return ok(twin);
+  return fail({
+    code: "invalid_argument",
+    argument: "requestId",
+    reason: "was used before with other arguments",
+  });
+}
+
+function endedEarly(failure: Failure | null): TurnOutcome {
+  return { threadId: null, turnId: null, answer: null, changes: [], diff: null, usage: null, failure };
+}

@@ -1,0 +1,83 @@
+/** How a job may change. Pure: a record and what happened in, a new record out. A finished job never changes again. */
+import type { Usage, FileChange } from "../codex/events.ts";
+import type { Failure } from "../policy/failure.ts";
+import { cutText } from "../lib/cut-text.ts";
+import { isFinal, type FinalState, type JobRecord, type Progress } from "./job.ts";
+
+export const MAX_ANSWER_BYTES = 24 * 1024;
+export const MAX_DIFF_BYTES = 24 * 1024;
+const MAX_CHANGES = 500;
+
+export interface Ending {
+  readonly answer: string | null;
+  readonly changes: readonly FileChange[];
+  readonly diff: string | null;
+  readonly usage: Usage | null;
+  readonly failure: Failure | null;
+  /** The caller gave an output schema: the answer is parsed. */
+  readonly wantsOutput: boolean;
+}
+
+export function startJob(job: JobRecord, now: number): JobRecord {
+  if (job.state !== "queued") return job;
+  return { ...job, state: "running", startedAt: now, progress: { ...job.progress, phase: "starting" } };
+}
+
+export function noteThread(job: JobRecord, threadId: string): JobRecord {
+  return isFinal(job.state) ? job : { ...job, threadId };
+}
+
+export function noteProgress(job: JobRecord, progress: Progress): JobRecord {
+  return isFinal(job.state) ? job : { ...job, progress };
+}
+
+export function noteUsage(job: JobRecord, usage: Usage): JobRecord {
+  return isFinal(job.state) ? job : { ...job, usage };
+}
+
+export function noteChanges(job: JobRecord, changes: readonly FileChange[], diff: string | null): JobRecord {
+  if (isFinal(job.state)) return job;
+  const progress = { ...job.progress, filesChanged: changes.length };
+  return { ...job, progress, ...boundedChanges(changes, diff) };
+}
+
+export function endJob(job: JobRecord, ending: Ending, now: number): JobRecord {
+  if (isFinal(job.state)) return job;
+  const answer = ending.answer === null ? null : cutText(ending.answer, MAX_ANSWER_BYTES);
+  return {
+    ...job,
+    ...boundedChanges(ending.changes, ending.diff),
+    state: finalStateOf(ending.failure),
+    finishedAt: now,
+    answer: answer?.text ?? null,
+    answerTruncated: answer?.wasCut ?? false,
+    output: ending.wantsOutput && ending.answer !== null ? parseOutput(ending.answer) : null,
+    usage: ending.usage ?? job.usage,
+    progress: { ...job.progress, phase: "finished", filesChanged: ending.changes.length },
+    failure: ending.failure,
+  };
+}
+
+function finalStateOf(failure: Failure | null): FinalState {
+  if (failure === null) return "completed";
+  return failure.code === "cancelled" ? "cancelled" : "failed";
+}
+
+function boundedChanges(changes: readonly FileChange[], diff: string | null) {
+  const cut = diff === null ? null : cutText(diff, MAX_DIFF_BYTES);
+  return {
+    changes: changes.slice(0, MAX_CHANGES),
+    diff: cut?.text ?? null,
+    diffTruncated: (cut?.wasCut ?? false) || changes.length > MAX_CHANGES,
+  };
+}
+
+/** Codex was asked for JSON of one shape, but a model may answer anything: then there is no output, only the answer. */
+function parseOutput(answer: string): unknown {
+  try {
+    const value: unknown = JSON.parse(answer);
+    return typeof value === "object" ? value : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The tools behind MCP's `tools/list` and `tools/call`: one light server for each request, all of them sharing one
+ * list made at start. Validates, calls, turns refusals into tool results, and notes every call.
+ */
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+  type AuthInfo,
+  type CallToolResult,
+  type McpServerFactory,
+} from "@modelcontextprotocol/server";
+import type { z } from "zod";
+import type { Caller } from "../auth/caller.ts";
+import type { Failure } from "../policy/failure.ts";
+import { toRefusal } from "./refusal.ts";
+import type { ToolRoom } from "./room.ts";
+import { fingerprintOf, toWireTools } from "./tool-list.ts";
+import type { Tool, ToolCall, ToolOutcome } from "./tool.ts";
+
+/** Read by ChatGPT; the first 512 characters count. */
+export const INSTRUCTIONS =
+  "codex-gpt-bridge lets you work with Codex on the user's own machine. Start with bridge_status to see the " +
+  "projects. Use codex_read for questions and reviews, codex_run for changes, codex_reply to go on in a thread. " +
+  "Give one clear task at a time. If a call answers status running, call codex_job_status with its jobId until the " +
+  "job has ended; without the id, call it with no arguments. Do not start the same task twice. A refusal says what " +
+  "to do in nextAction.";
+
+const CONVERSATION_KEY = "openai/session";
+const MAX_CONVERSATION_CHARACTERS = 256;
+
+/** `callOf` takes the caller and the request id out of what the HTTP room handed over. */
+export function createMcpServerFactory(
+  tools: readonly Tool[],
+  room: ToolRoom,
+  callOf: (authInfo: AuthInfo | undefined) => { caller: Caller; requestId: string },
+): McpServerFactory {
+  const wireTools = toWireTools(tools);
+  const byName = new Map(tools.map((tool) => [tool.name, tool]));
+  const info = { name: "codex-gpt-bridge", title: "Codex GPT Bridge", version: room.version };
+  const options = { capabilities: { tools: {} }, instructions: INSTRUCTIONS };
+
+  return () => {
+    const server = new Server(info, options);
+    server.setRequestHandler("tools/list", () => ({ tools: wireTools }));
+    server.setRequestHandler("tools/call", async (request, context): Promise<CallToolResult> => {
+      const arrivedAt = room.clock.monotonic();
+      const { caller, requestId } = callOf(context.http?.authInfo);
+      const { name, arguments: args = {} } = request.params;
+      const tool = byName.get(name);
+      if (tool === undefined) {
+        note(caller, "unknown", "unknown_tool", requestId);
+        throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no such tool.");
+      }
+      const conversation = conversationOf(context.mcpReq["_meta"]);
+      const call: ToolCall = {
+        caller,
+        conversation,
+        ref: requestId,
+        arrivedAt,
+        signal: context.mcpReq.signal,
+      };
+      const outcome = await answer(tool, args, call);
+      note(caller, name, outcome.kind === "refused" ? outcome.failure.code : "answered", requestId);
+      return toResult(outcome, requestId);
+    });
+    return server;
+  };
+
+  async function answer(tool: Tool, args: unknown, call: ToolCall): Promise<ToolOutcome> {
+    const parsed = tool.input.safeParse(args);
+    if (!parsed.success) return { kind: "refused", failure: toArgumentFailure(parsed.error) };
+    try {
+      return await tool.run(parsed.data, call, room);
+    } catch (error) {
+      room.log.error({ requestId: call.ref, tool: tool.name, err: error }, "a tool failed");
+      return { kind: "refused", failure: { code: "internal" } };
+    }
+  }
+
+  function note(caller: Caller, tool: string, outcome: string, requestId: string): void {
+    const at = new Date(room.clock.now()).toISOString();
+    room.recentCalls.note(caller.subject, { at, tool, outcome, requestId });
+  }
+
+  function toResult(outcome: ToolOutcome, ref: string): CallToolResult {
+    if (outcome.kind === "answer") {
+      const text = outcome.text ?? JSON.stringify(outcome.content);
+      return { content: [{ type: "text", text }], structuredContent: outcome.content };
+    }
+    const { error, nextAction } = toRefusal(outcome.failure);
+    room.log.info({ requestId: ref, refusal: outcome.failure }, "call refused");
+    const message = room.redact(error.message);
+    const content = { status: "refused", error: { ...error, message }, ref, nextAction };
+    return {
+      isError: true,
+      content: [{ type: "text", text: JSON.stringify(content) }],
+      structuredContent: content,
+    };
+  }
+}
+
+export function toolsFingerprint(tools: readonly Tool[]): string {
+  return fingerprintOf(toWireTools(tools));
+}
+
+/** The first thing that is wrong, in the caller's own words for it; never the value. */
+function toArgumentFailure(error: z.ZodError): Failure {
+  const [issue] = error.issues;
+  const argument = issue?.path.join(".") ?? "";
+  if (issue?.code === "unrecognized_keys") {
+    const name = (issue.keys[0] ?? "").slice(0, 64);
+    return { code: "invalid_argument", argument: name, reason: "is not an argument of this tool" };
+  }
+  const reason = (issue?.message ?? "is not valid").replace(/^Invalid input: /, "is not valid: ");
+  return { code: "invalid_argument", argument, reason: reason.charAt(0).toLowerCase() + reason.slice(1) };
+}
+
+function conversationOf(meta: Readonly<Record<string, unknown>> | undefined): string | null {
+  const value = meta?.[CONVERSATION_KEY];
+  return typeof value === "string" && value !== "" ? value.slice(0, MAX_CONVERSATION_CHARACTERS) : null;
+}

@@ -1,0 +1,44 @@
+/** The facts from disk that the policy asks for, with the scan in the policy's words. */
+import type { ScanVerdict } from "../policy/decide.ts";
+import type { DirectoryIdentity } from "../policy/grant.ts";
+import { identifyCwd, identifyDirectory, relativeToRoot } from "./directory.ts";
+import { readProjectInstructions } from "./instructions.ts";
+import { scanProject } from "./scan.ts";
+
+export interface WorkspaceParts {
+  /** false: the owner does not want to look for secrets. */
+  readonly scans: boolean;
+  readonly scanDeadlineMs: number;
+  /** Told to the owner: the relative paths of what was found; callers hear of kinds and counts only. */
+  readonly onFindings: (root: string, paths: readonly string[]) => void;
+}
+
+export function createWorkspace(parts: WorkspaceParts) {
+  return {
+    identifyRoot: async (project: { root: DirectoryIdentity }) => identifyDirectory(project.root.path),
+    identifyCwd,
+    relativeToRoot: (root: DirectoryIdentity, path: string) => relativeToRoot(root.path, path),
+    instructions: async (root: DirectoryIdentity, cwd: string) => readProjectInstructions(root.path, cwd),
+
+    async scan(root: DirectoryIdentity): Promise<ScanVerdict> {
+      if (!parts.scans) return { kind: "clean" };
+      const report = await scanProject(root.path, { deadlineMs: parts.scanDeadlineMs });
+      const blocking = report.findings.filter(({ verdict }) => verdict === "block");
+      if (blocking.length > 0) {
+        parts.onFindings(
+          root.path,
+          blocking.slice(0, 20).map(({ path }) => path),
+        );
+        return { kind: "secrets", kinds: countKinds(blocking), more: !report.complete };
+      }
+      if (!report.complete) return { kind: "incomplete", reason: report.incompleteReason ?? "unknown" };
+      return { kind: "clean" };
+    },
+  };
+}
+
+function countKinds(findings: readonly { kind: string }[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { kind } of findings) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
