@@ -119,7 +119,7 @@ export const PLACED_NAMES = table([
   [block("cluster-credentials", "assignments"), ".kube/config kubernetes/admin.conf"],
   [
     block("tool-credentials", "assignments"),
-    ".docker/config.json containers/auth.json .codex/auth.json .codex/.credentials.json .claude/.credentials.json .gemini/oauth_creds.json .gemini/google_accounts.json gh/hosts.yml gh/hosts.yaml .config/hub glab-cli/config.yml .terraform.d/credentials.tfrc.json .op/config .m2/settings.xml .m2/settings-security.xml .streamlit/secrets.toml .dbt/profiles.yml .snowflake/config.toml .snowsql/config .jupyter/jupyter_server_config.json .huggingface/token huggingface/token huggingface/stored_tokens .cache/token .composer/auth.json .dbeaver/credentials-config.json .irssi/config .weechat/sec.conf .travis/config.yml .github/token .cursor/auth.json",
+    ".docker/config.json containers/auth.json .codex/auth.json .codex/.credentials.json .claude/.credentials.json .gemini/oauth_creds.json .gemini/google_accounts.json gh/hosts.yml gh/hosts.yaml .config/hub glab-cli/config.yml .terraform.d/credentials.tfrc.json .op/config .m2/settings.xml .m2/settings-security.xml .streamlit/secrets.toml .dbt/profiles.yml .snowflake/config.toml .snowsql/config .jupyter/jupyter_server_config.json .huggingface/token huggingface/token huggingface/stored_tokens .cache/token .composer/auth.json .dbeaver/credentials-config.json .irssi/config .weechat/sec.conf .travis/config.yml .cursor/auth.json",
   ],
   [
     block("package-credentials", "assignments"),

@@ -46,8 +46,8 @@ const PRINTABLE_ASCII = /^[\x21-\x7e]+$/;
 const INVISIBLE = /[\p{Cf}\p{Cc}\p{Default_Ignorable_Code_Point}\ufffd]/gu;
 
 function judgeNormalized(name: string, parents: readonly string[], depth = 0): NameJudgement | null {
-  const found = EXACT_NAMES.get(name) ?? judgePlace(name, parents) ?? judgePattern(name);
-  if (found !== null && found !== undefined) return isTemplate(name, found) ? TEMPLATE : found;
+  const found = judgePlace(name, parents) ?? EXACT_NAMES.get(name) ?? judgePattern(name);
+  if (found !== null) return isTemplate(name, found) ? TEMPLATE : found;
   if (depth === 3) return null;
   const outer = stripOuter(name);
   if (outer === null) return null;
@@ -128,6 +128,8 @@ const WRAPS: ReadonlyMap<string, Wrap> = new Map(
 );
 const NUMBERED =
   /(?:[._-](?:\d{1,8}|(?:bak|old|v|copy)\d{1,3})|\.?~(?:\d+~)?| \(\d+\)|(?: -)? copy(?: \(?\d+\)?)?)$/;
+/** `credentials (1).json`, `credentials - copy.json` */
+const COPY_BEFORE_EXTENSION = /(?: \(\d+\)|(?: -)? copy(?: \(?\d+\)?)?)(?=\.[^.]+$)/;
 
 /** The name without its outermost wrapping: a backup's, an editor's, an archive's, a template's. */
 function stripOuter(name: string): { name: string; wrap: Wrap } | null {
@@ -137,6 +139,8 @@ function stripOuter(name: string): { name: string; wrap: Wrap } | null {
   const cut = Math.max(name.lastIndexOf("."), name.lastIndexOf("-"), name.lastIndexOf("_"));
   const wrap = cut > 0 ? WRAPS.get(name.slice(cut + 1)) : undefined;
   if (wrap !== undefined) return { name: name.slice(0, cut), wrap };
+  const single = name.replace(COPY_BEFORE_EXTENSION, "");
+  if (single !== name) return { name: single, wrap: "backup" };
   if (!/[~)\dy]$/.test(name)) return null;
   const match = NUMBERED.exec(name);
   return match !== null && match.index > 0 ? { name: name.slice(0, match.index), wrap: "backup" } : null;
@@ -150,7 +154,7 @@ const LOOKALIKES: ReadonlyMap<string, string> = new Map(
 
 function judgeLookalike(name: string, parents: readonly string[]): NameJudgement | null {
   if (PRINTABLE_ASCII.test(name)) return null;
-  const latin = [...name].map((letter) => LOOKALIKES.get(letter) ?? letter).join("");
+  const latin = Array.from(name, (letter) => LOOKALIKES.get(letter) ?? letter).join("");
   const judgement = latin === name ? null : judgeNormalized(latin, parents);
   return judgement?.verdict === "block" ? { verdict: "warn", kind: judgement.kind } : null;
 }

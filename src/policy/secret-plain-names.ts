@@ -20,7 +20,7 @@ const EXTENSION_SLOTS = 8191;
 const [codeExtensions, dataExtensions] = [CODE, DATA].map((list) => {
   const slots = new Int32Array(EXTENSION_SLOTS);
   for (const extension of list.split(" ")) {
-    const packed = [...extension].reduceRight((sum, letter) => (sum << 7) | letter.charCodeAt(0), 0);
+    const packed = Array.from(extension).reduceRight((sum, letter) => (sum << 7) | letter.charCodeAt(0), 0);
     slots[packed % EXTENSION_SLOTS] = packed;
   }
   return slots;

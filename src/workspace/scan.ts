@@ -102,18 +102,14 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
   ): Promise<void> => {
     tally.addName(directory, name, await lookAt(toFsPath(below(directory.path, name)), judgement));
   };
-  const onDirectory = (
-    directory: WalkedDirectory,
-    entries: readonly Dirent[],
-    descend: (name: string) => void,
-  ): void => {
-    let subdirectories = 0;
+  const onDirectory = (directory: WalkedDirectory, entries: readonly Dirent[]): string[] | null => {
+    const telling = isTellingPlace(directory.path);
+    let directories: string[] | null = null;
     let parents: readonly string[] | null = null;
-    const telling = isTellingPlace(directory.relative === "" ? realRoot : directory.relative);
-    for (const entry of entries) {
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index] as Dirent;
       if (entry.isDirectory()) {
-        subdirectories++;
-        descend(entry.name);
+        (directories ??= []).push(entry.name);
         continue;
       }
       const isLink = entry.isSymbolicLink();
@@ -126,7 +122,8 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
         tasks.add(() => onDoubtful(directory, entry.name, judgement));
       else tally.addName(directory, entry.name, judgement);
     }
-    tally.count(entries.length - subdirectories);
+    tally.count(entries.length - (directories?.length ?? 0));
+    return directories;
   };
   const onUnreadable = (directory: WalkedDirectory, error: NodeJS.ErrnoException): void => {
     if (directory.relative !== "" && (error.code === "ENOENT" || error.code === "ENOTDIR")) return; // gone meanwhile

@@ -13,12 +13,8 @@ export interface WalkedDirectory {
 }
 
 export interface WalkSteps {
-  /** Called once for each directory; must call `descend` with the name of each directory among `entries`. */
-  readonly onDirectory: (
-    directory: WalkedDirectory,
-    entries: readonly Dirent[],
-    descend: (name: string) => void,
-  ) => void;
+  /** Called once for each directory; returns the names of the directories among `entries`, or null for none. */
+  readonly onDirectory: (directory: WalkedDirectory, entries: readonly Dirent[]) => readonly string[] | null;
   readonly onUnreadable: (directory: WalkedDirectory, error: NodeJS.ErrnoException) => void;
   /** Asked often: true ends the walk after what is in flight. */
   readonly isStopped: () => boolean;
@@ -38,7 +34,8 @@ const MAX_IN_FLIGHT = 128;
 
 /** `root` is a real, absolute path as bytes, without a trailing slash (except `/` itself). */
 export function startWalk(root: string, steps: WalkSteps): Walk {
-  const waiting: WalkedDirectory[] = [{ path: root, relative: "" }];
+  const waiting: string[] = [root];
+  const prefix = root === "/" ? 1 : root.length + 1;
   let inFlight = 0;
   let finish = (): void => undefined;
   const done = new Promise<void>((resolve) => {
@@ -49,20 +46,20 @@ export function startWalk(root: string, steps: WalkSteps): Walk {
     if (inFlight === 0 && (stopped || waiting.length === 0)) finish();
     if (stopped) return;
     while (inFlight < MAX_IN_FLIGHT && steps.isPaused?.() !== true) {
-      const directory = waiting.pop();
-      if (directory === undefined) return;
+      const path = waiting.pop();
+      if (path === undefined) return;
       inFlight++;
-      list(directory);
+      list(path);
     }
   };
-  const list = (directory: WalkedDirectory): void => {
-    readdir(toFsPath(directory.path), LATIN1_DIRENTS, (error, entries) => {
+  const list = (path: string): void => {
+    readdir(toFsPath(path), LATIN1_DIRENTS, (error, entries) => {
       inFlight--;
+      const directory = { path, relative: path.slice(prefix) };
       if (error !== null) steps.onUnreadable(directory, error);
       else if (!steps.isStopped()) {
-        steps.onDirectory(directory, entries, (name) => {
-          waiting.push({ path: below(directory.path, name), relative: below(directory.relative, name) });
-        });
+        const names = steps.onDirectory(directory, entries);
+        if (names !== null) for (const name of names) waiting.push(below(path, name));
       }
       pump();
     });
@@ -78,19 +75,19 @@ export function below(directory: string, name: string): string {
   return directory === "" || directory === "/" ? directory + name : `${directory}/${name}`;
 }
 
-const ASCII = /^[\0-\x7f]*$/;
+const BEYOND_ASCII = /[^\0-\x7f]/;
 
 /** A byte string as `node:fs` takes it. */
 export function toFsPath(bytes: string): string | Buffer {
-  return ASCII.test(bytes) ? bytes : Buffer.from(bytes, "latin1");
+  return BEYOND_ASCII.test(bytes) ? Buffer.from(bytes, "latin1") : bytes;
 }
 
 /** A byte string as people read it; bytes that are no UTF-8 become U+FFFD. */
 export function toText(bytes: string): string {
-  return ASCII.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
+  return BEYOND_ASCII.test(bytes) ? Buffer.from(bytes, "latin1").toString("utf8") : bytes;
 }
 
 /** The opposite of `toText`. */
 export function toBytes(text: string): string {
-  return ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
+  return BEYOND_ASCII.test(text) ? Buffer.from(text, "utf8").toString("latin1") : text;
 }

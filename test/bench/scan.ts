@@ -3,7 +3,16 @@
  * ratios of interleaved rounds. `node test/bench/scan.ts [--keep] [--rounds=9]`
  */
 import { spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { scanProject } from "../../src/workspace/scan.ts";
@@ -23,7 +32,8 @@ function buildTree(): void {
     );
   const extensions = ["ts", "tsx", "js", "json", "md", "css", "py", "go", "yml", "svg", "html", "txt"];
   let text = "";
-  while (text.length < 200_000) text += `${words[Math.floor(random() * words.length)]}${random() < 0.12 ? "\n" : " "}`;
+  while (text.length < 200_000)
+    text += `${words[Math.floor(random() * words.length)]}${random() < 0.12 ? "\n" : " "}`;
   for (let directory = 0; directory < DIRECTORIES; directory++) {
     const modules = directory < 850;
     const path = modules
@@ -109,5 +119,7 @@ for (const [name, list] of samples) {
 }
 console.log(`memory: ${((peakRss - idleRss) / 2 ** 20).toFixed(0)} MiB above idle`);
 const report = await scanProject(root, options);
-console.log(`files ${report.files}, directories ${report.directories}, complete ${report.complete}, findings ${report.findings.length}`);
+console.log(
+  `files ${report.files}, directories ${report.directories}, complete ${report.complete}, findings ${report.findings.length}`,
+);
 if (!process.argv.includes("--keep")) rmSync(root, { recursive: true, force: true });

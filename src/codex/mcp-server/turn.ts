@@ -106,13 +106,16 @@ export async function runTurn(
   signal.addEventListener("abort", onAbort, { once: true });
   watchSilence();
 
-  const { by, failure } = await end.promise;
-  stopWatching();
-  signal.removeEventListener("abort", onAbort);
-  const settled = by === "codex" || (await cancel());
-  told = true;
-  call.detach();
-  return { outcome: record.outcome(failure), settled };
+  try {
+    const { by, failure } = await end.promise;
+    const settled = by === "codex" || (await cancel());
+    return { outcome: record.outcome(failure), settled };
+  } finally {
+    told = true;
+    call.detach();
+    stopWatching();
+    signal.removeEventListener("abort", onAbort);
+  }
 
   /** Ends the turn and the commands that it started; true when Codex confirmed it and nothing is left. */
   async function cancel(): Promise<boolean> {

@@ -1,0 +1,84 @@
+/**
+ * Writes the tables of docs/ that are made from code: `npm run docs`. With --check it writes nothing and fails when
+ * one is out of date.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { toEnvironmentName, toFileKey, toFlag } from "../../src/config/names.ts";
+import { settingNames, settings } from "../../src/config/settings.ts";
+import { tools } from "../../src/tools/index.ts";
+import { toWireTools } from "../../src/tools/tool-list.ts";
+
+const isCheck = process.argv.includes("--check");
+const stale: string[] = [];
+
+await writeBetweenMarks("docs/config.md", settingsTable());
+await writeBetweenMarks("docs/tools.md", toolPages());
+
+if (stale.length > 0) {
+  console.error(`out of date: ${stale.join(", ")}; run npm run docs`);
+  process.exitCode = 1;
+}
+
+async function writeBetweenMarks(path: string, generated: string): Promise<void> {
+  const url = new URL(`../../${path}`, import.meta.url);
+  const text = await readFile(url, "utf8");
+  const [before = "", rest = ""] = text.split("<!-- generated -->\n");
+  const [, after = ""] = rest.split("<!-- /generated -->");
+  const wanted = `${before}<!-- generated -->\n${generated}<!-- /generated -->${after}`;
+  if (wanted === text) return;
+  if (isCheck) stale.push(path);
+  else await writeFile(url, wanted);
+}
+
+function settingsTable(): string {
+  const rows = settingNames.map((name) => {
+    const schema = settings.shape[name];
+    const parsed = schema.safeParse(undefined);
+    const value: unknown = parsed.success ? parsed.data : undefined;
+    const shown =
+      value === undefined || (Array.isArray(value) && value.length === 0) ? "–" : `\`${String(value)}\``;
+    const names = `\`${toFileKey(name)}\`<br>\`${toEnvironmentName(name)}\`<br>\`--${toFlag(name)}\``;
+    return `| ${names} | ${shown} | ${schema.description ?? ""} |`;
+  });
+  return `| setting | default | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
+}
+
+interface Property {
+  readonly type?: unknown;
+  readonly enum?: readonly string[];
+  readonly description?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+}
+
+function toolPages(): string {
+  return toWireTools(tools)
+    .map((tool) => {
+      const properties = (tool.inputSchema.properties ?? {}) as Readonly<Record<string, Property>>;
+      const required = new Set(tool.inputSchema.required ?? []);
+      const rows = Object.entries(properties).map(
+        ([name, property]) =>
+          `| \`${name}\`${required.has(name) ? " (required)" : ""} | ${shownType(property)} | ${property.description ?? ""} |`,
+      );
+      const { readOnlyHint, destructiveHint, idempotentHint, openWorldHint } = tool.annotations ?? {};
+      const hints = Object.entries({ readOnlyHint, destructiveHint, idempotentHint, openWorldHint })
+        .map(([hint, value]) => `${hint} ${String(value)}`)
+        .join(", ");
+      const table =
+        rows.length === 0
+          ? "No arguments.\n"
+          : `| argument | type | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
+      return `## \`${tool.name}\`\n\n${tool.description ?? ""}\n\nHints: ${hints}.\n\n${table}`;
+    })
+    .join("\n");
+}
+
+function shownType({ type, enum: values, minLength, maxLength, minimum }: Property): string {
+  if (values !== undefined) return values.map((value) => `\`${value}\``).join(" or ");
+  const bounds = [
+    maxLength === undefined ? null : `${minLength ?? 0} to ${maxLength} characters`,
+    minimum === undefined ? null : `at least ${minimum}`,
+  ].filter((bound) => bound !== null);
+  return [String(type), ...bounds].join(", ");
+}
