@@ -14,6 +14,13 @@ if (major < OLDEST_MAJOR || (major === OLDEST_MAJOR && minor < OLDEST_MINOR)) {
 }
 module.enableCompileCache?.();
 
+// Whoever reads our output may stop reading (`| head`); that is no crash.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 const { main } = await import("./cli/main.ts");
 process.exitCode = await main({
   argv: process.argv.slice(2),

@@ -1,14 +1,17 @@
 /** Makes the real bridge out of a Config: every adapter is constructed here and nowhere else. */
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { nanoid } from "nanoid";
 import { createRecentCalls } from "../audit/recent-calls.ts";
 import { createAuthenticate } from "../auth/bearer.ts";
 import { createAppServerBackend } from "../codex/app-server/backend.ts";
 import { createCodex, type Codex } from "../codex/codex.ts";
-import { toCodexEnvironment } from "../codex/environment.ts";
+import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
 import { findCodex, type CodexInstall } from "../codex/install.ts";
 import { createMcpServerBackend } from "../codex/mcp-server/backend.ts";
-import type { BackendParts } from "../codex/backend.ts";
+import type { BackendFacts, BackendParts } from "../codex/backend.ts";
+import { runCanary, type CanaryTerms } from "../codex/canary.ts";
+import { createConfinementProof, type ConfinementProof } from "../codex/confinement-proof.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { callOf, createApp, type BridgeApp } from "../http/app.ts";
 import { createMemoryJobStore, createMemoryThreadStore } from "../jobs/memory-store.ts";
@@ -17,7 +20,7 @@ import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { packageRoot, version } from "../lib/version.ts";
-import { isSameDirectory, type Ceiling, type Project } from "../policy/decide.ts";
+import { decideTurn, isSameDirectory, type Ceiling, type Project } from "../policy/decide.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { Grant } from "../policy/grant.ts";
 import { tools } from "../tools/index.ts";
@@ -35,6 +38,8 @@ export interface Bridge {
   readonly http: BridgeApp;
   readonly codex: Codex;
   readonly projects: readonly Project[];
+  /** Starts Codex and proves its confinement, as the first call would; the bridge serves meanwhile. */
+  makeReady(): Promise<Result<BackendFacts, Failure>>;
   /** Lets running jobs end within `graceMs`, then ends everything. */
   close(graceMs: number): Promise<void>;
 }
@@ -56,6 +61,7 @@ export async function createBridge(
     network: config.network,
     mcpServers: config.mcpServers,
     models: config.models,
+    confinement: config.confinement,
   };
   const env = await toCodexEnvironment(environment, config.mcpServers, log);
   const partsOf = (install: CodexInstall): BackendParts => ({
@@ -86,7 +92,6 @@ export async function createBridge(
     log,
   });
   const workspace = createWorkspace({
-    scans: config.secrets !== "off",
     scanDeadlineMs: config.scanDeadlineMs,
     onFindings: (root, paths) => {
       log.warn({ root, paths }, "secret files found; nothing was started");
@@ -107,6 +112,14 @@ export async function createBridge(
     redact,
     recheck: async (grant) => recheckDirectories(grant),
   });
+  const confinement = createConfinementProof({
+    run: async () =>
+      runCanary({ backend: codex, scratch: join(config.stateDir, "canary"), grantFor: grantForCanary }),
+    cacheFile: join(config.stateDir, "confinement.json"),
+    codexHome: codexHome(env),
+    clock,
+    log,
+  });
   const fingerprint = toolsFingerprint(tools);
   const room: ToolRoom = {
     version,
@@ -114,8 +127,7 @@ export async function createBridge(
     projects: projects.value,
     limits: { fastReturnMs: config.fastReturnMs, jobMs: config.upstreamTimeoutMs },
     auth: authName(config),
-    secrets: config.secrets,
-    confinement: () => ({ state: "unproven", reason: "it was not tried on this machine yet" }),
+    confinement,
     codex,
     runner,
     jobs,
@@ -137,7 +149,7 @@ export async function createBridge(
       headerSecret: config.headerSecret ?? null,
     }),
     mcpServer: createMcpServerFactory(tools, room, callOf),
-    readiness: () => readinessOf(codex),
+    readiness: () => readinessOf(codex, confinement),
     metrics: null,
     restoreHeaders: isLoopback(config.host),
     clock,
@@ -147,6 +159,11 @@ export async function createBridge(
     http,
     codex,
     projects: projects.value,
+    async makeReady() {
+      const usable = await codex.ready();
+      if (usable.ok) await confinement.ensure(usable.value);
+      return usable;
+    },
     async close(graceMs) {
       await runner.close(graceMs);
       await codex.close();
@@ -158,11 +175,18 @@ export async function createBridge(
 async function identifyProjects(config: Config): Promise<Result<Project[], ConfigProblem[]>> {
   const problems: ConfigProblem[] = [];
   const projects: Project[] = [];
-  for (const { name, path, write = null, model = null, effort = null } of config.projects) {
+  for (const {
+    name,
+    path,
+    write = null,
+    secrets = config.secrets,
+    model = null,
+    effort = null,
+  } of config.projects) {
     const root = await identifyDirectory(path);
     if (root === null)
       problems.push({ setting: `project ${name}`, problem: `${path} is no directory that can be read` });
-    else projects.push({ name, root, write, model, effort });
+    else projects.push({ name, root, write, secrets, model, effort });
   }
   return problems.length === 0 ? ok(projects) : fail(problems);
 }
@@ -176,10 +200,41 @@ async function recheckDirectories(grant: Grant): Promise<Failure | null> {
   return null;
 }
 
-function readinessOf(codex: Codex): { ok: true } | { ok: false; reason: string } {
+function readinessOf(
+  codex: Codex,
+  confinement: ConfinementProof,
+): { ok: true } | { ok: false; reason: string } {
   const { facts, failure } = codex.status();
   if (failure !== null) return { ok: false, reason: failure.code };
-  return facts === null ? { ok: false, reason: "starting" } : { ok: true };
+  if (facts === null || !confinement.isJudged()) return { ok: false, reason: "starting" };
+  return { ok: true };
+}
+
+/** The canary's own small project, decided by the same policy as every other. */
+async function grantForCanary(terms: CanaryTerms): Promise<Grant> {
+  const root = await identifyDirectory(terms.root);
+  if (root === null) throw new Error("the canary's directory is gone");
+  const decision = decideTurn({
+    ceiling: {
+      allowWrite: true,
+      defaultSandbox: "read-only",
+      approvalPolicy: "never",
+      network: false,
+      mcpServers: [],
+      models: [],
+      confinement: "required",
+    },
+    project: { name: "canary", root, write: true, secrets: "mask", model: null, effort: null },
+    rootNow: root,
+    cwd: root,
+    scan: { kind: "secrets", kinds: {}, more: false, paths: terms.secretPaths },
+    confinementIsProven: true,
+    sandbox: terms.sandbox,
+    model: null,
+    effort: null,
+  });
+  if (!decision.ok) throw new Error(`the policy refuses the canary: ${decision.failure.code}`);
+  return decision.value;
 }
 
 function authName(config: Config): string {

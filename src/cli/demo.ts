@@ -87,7 +87,7 @@ async function runIn(scratch: string, terminal: Terminal): Promise<number> {
   });
   if (!listening.ok) throw new Error(`no port to listen on: ${listening.failure.code}`);
   try {
-    const usable = await bridge.codex.ready();
+    const usable = await bridge.makeReady();
     if (!usable.ok) {
       terminal.stderr.write(`The demo needs Codex: ${bridge.codex.status().why}\nInstall it with: npm ci\n`);
       return EXIT_FAILED;

@@ -70,7 +70,7 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
     "listening",
   );
   if (config.noAuth) log.warn({}, "no authentication: every program on this machine can use this bridge");
-  const usable = await bridge.codex.ready();
+  const usable = await bridge.makeReady();
   if (usable.ok) log.info({ codex: usable.value.codexVersion, backend: usable.value.kind }, "ready");
 
   await stop.promise;

@@ -25,6 +25,8 @@ export interface TurnRequest {
   readonly outputSchema: unknown;
   /** The project's own AGENTS.md, handed over because Codex does not load it from an untrusted project; or null. */
   readonly projectInstructions: string | null;
+  /** URL of a model on loopback that plays this turn instead of the user's own. For the canary alone. */
+  readonly standInModelUrl?: string;
 }
 
 /** How a turn ended. Whatever was produced before a bad end is still given. */

@@ -37,6 +37,8 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const STDERR_TAIL_BYTES = 8 * 1024;
 const STDIN_GRACE_MS = 1_000;
 const TERM_GRACE_MS = 2_000;
+/** A pipe that somebody outside the group still holds is not waited for. */
+const PIPE_GRACE_MS = 500;
 
 export async function spawnChild(
   program: ChildProgram,
@@ -69,6 +71,16 @@ export async function spawnChild(
     }
   };
   const exited = new Promise<ChildExit>((resolve) => {
+    process.once("exit", () => {
+      killGroup("SIGKILL"); // whatever the leader left behind
+      const timer = setTimeout(() => {
+        process.stdout.destroy();
+        process.stderr.destroy();
+      }, PIPE_GRACE_MS);
+      process.once("close", () => {
+        clearTimeout(timer);
+      });
+    });
     process.once("close", (code, signal) => {
       alive = false;
       resolve({ code, signal, stderrTail });

@@ -52,6 +52,7 @@ export function createCodex(parts: CodexParts): Codex {
   let isClosed = false;
 
   async function look(): Promise<Result<BackendFacts, Failure>> {
+    if (isClosed) return fail(SHUT_DOWN);
     if (driver === null) {
       const found = await parts.find();
       if (!found.ok) return note(found);
@@ -61,7 +62,14 @@ export function createCodex(parts: CodexParts): Codex {
       status = { ...status, backend: picked.value.kind, why: picked.value.why };
       parts.log.info({ backend: picked.value.kind, codex: found.value.version }, picked.value.why);
     }
-    return note(await driver.connect());
+    const connected = await driver.connect();
+    if (!connected.ok || connected.value.loggedIn === false) {
+      // A driver keeps what Codex said at its start: the next look has to see a new login, or a new binary.
+      const useless = driver;
+      driver = null;
+      await useless.close();
+    }
+    return note(connected);
   }
 
   function note(result: Result<BackendFacts, Failure>): Result<BackendFacts, Failure> {
@@ -102,9 +110,7 @@ export function createCodex(parts: CodexParts): Codex {
     async runTurn(request, onEvent, signal) {
       const usable = await ready();
       if (usable.ok && driver !== null && !isClosed) return driver.runTurn(request, onEvent, signal);
-      const failure: Failure = usable.ok
-        ? { code: "interrupted", reason: "The bridge was shut down." }
-        : usable.failure;
+      const failure = usable.ok ? SHUT_DOWN : usable.failure;
       return { threadId: null, turnId: null, answer: null, changes: [], diff: null, usage: null, failure };
     },
     async close() {
@@ -114,6 +120,8 @@ export function createCodex(parts: CodexParts): Codex {
     },
   };
 }
+
+const SHUT_DOWN: Failure = { code: "interrupted", reason: "The bridge was shut down." };
 
 const WHY: Partial<Record<Failure["code"], string>> = {
   codex_not_found: "No codex on PATH.",

@@ -41,7 +41,7 @@ export function toThreadConfinement(grant: Grant, surroundings: CodexSurrounding
   if (writable) {
     for (const name of STEERING_DIRECTORIES) filesystem[join(grant.root.path, name)] = "read";
   }
-  for (const path of grant.deniedPaths) filesystem[path] = "deny";
+  for (const path of [...grant.deniedPaths, ...grant.deniedPatterns]) filesystem[path] = "deny";
 
   const profile = { filesystem, network: { enabled: grant.network } };
   const profileId = `bridge-${createHash("sha256").update(JSON.stringify(profile)).digest("hex").slice(0, 16)}`;
@@ -60,8 +60,32 @@ export function toThreadConfinement(grant: Grant, surroundings: CodexSurrounding
     web_search: "disabled",
     thread_unload_delay_secs: UNLOAD_DELAY_SECONDS,
   };
-  for (const name of surroundings.userMcpServers) {
-    if (!grant.mcpServers.includes(name)) config[`mcp_servers.${name}.enabled`] = false;
+  // Nested, not `mcp_servers.NAME.enabled`: a name may hold a dot.
+  const unwanted = surroundings.userMcpServers.filter((name) => !grant.mcpServers.includes(name));
+  if (unwanted.length > 0) {
+    config["mcp_servers"] = Object.fromEntries(unwanted.map((name) => [name, { enabled: false }]));
   }
   return { profileId, config };
 }
+
+/**
+ * Codex `config` for a turn that a model on this machine plays instead of the user's: no login, no network. The
+ * provider is this thread's alone; nothing is written to the user's configuration.
+ */
+export function toStandInConfig(modelUrl: string): { [key: string]: JsonValue } {
+  return {
+    model_provider: STAND_IN_PROVIDER,
+    [`model_providers.${STAND_IN_PROVIDER}`]: {
+      name: "Stand-in",
+      base_url: modelUrl,
+      wire_api: "responses",
+      requires_openai_auth: false,
+      supports_websockets: false,
+      request_max_retries: 0,
+      stream_max_retries: 0,
+    },
+  };
+}
+
+export const STAND_IN_MODEL = "stand-in";
+const STAND_IN_PROVIDER = "bridge_stand_in";

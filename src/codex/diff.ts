@@ -27,9 +27,11 @@ export interface RawFileChange {
 export function mergeFileChanges(root: string, raw: readonly RawFileChange[]): FileChange[] {
   const merged = new Map<string, FileChange>();
   for (const change of raw) {
-    const path = toProjectPath(root, change.movePath ?? change.path);
+    const oldPath = toProjectPath(root, change.path);
+    const path = change.movePath === null ? oldPath : toProjectPath(root, change.movePath);
     const counts = countChange(change);
-    const before = merged.get(path);
+    const before = merged.get(oldPath);
+    if (path !== oldPath) merged.delete(oldPath);
     merged.set(path, {
       path,
       kind: mergedKind(before?.kind ?? null, change.kind),
@@ -43,7 +45,7 @@ export function mergeFileChanges(root: string, raw: readonly RawFileChange[]): F
 /** Relative to the project's root with `/` between parts; a path outside keeps only its last part. */
 export function toProjectPath(root: string, path: string): string {
   const inside = isAbsolute(path) ? relative(root, path) : path;
-  if (inside.startsWith("..") || isAbsolute(inside)) return path.split(sep).at(-1) ?? "";
+  if (inside.split(sep)[0] === ".." || isAbsolute(inside)) return path.split(sep).at(-1) ?? "";
   return inside.split(sep).join("/");
 }
 

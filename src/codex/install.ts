@@ -5,7 +5,7 @@
  * less), and needs its directory for the confinement: Codex's sandbox starts helpers from there.
  */
 import { execFile } from "node:child_process";
-import { access, constants, open, realpath } from "node:fs/promises";
+import { access, constants, open, realpath, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { delimiter, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { promisify } from "node:util";
@@ -76,7 +76,7 @@ async function findOnPath(search: CodexSearch): Promise<string | null> {
 async function executable(path: string): Promise<string | null> {
   try {
     await access(path, constants.X_OK);
-    return await realpath(path);
+    return (await stat(path)).isFile() ? await realpath(path) : null;
   } catch {
     return null; // not there or not ours to run: the next directory on PATH
   }

@@ -23,7 +23,10 @@ export function createLineSplitter(maxLineBytes: number, onLine: (line: string) 
       if (broken) return false;
       let start = 0;
       for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-        if (pendingBytes + end - start > maxLineBytes) return !(broken = true);
+        if (pendingBytes + end - start > maxLineBytes) {
+          pending = [];
+          return !(broken = true);
+        }
         finish(chunk.subarray(start, end));
         start = end + 1;
       }

@@ -38,6 +38,7 @@ export function createRespawner<T extends Mortal, F>(
   let notBefore = 0;
   let starts = 0;
   let isClosed = false;
+  let endWait = (): void => {};
 
   /** The first restart is immediate (a single crash must not cost the next call); a crash loop is slowed. */
   function noteDeath(bornAt: number): void {
@@ -51,7 +52,11 @@ export function createRespawner<T extends Mortal, F>(
     const waitMs = notBefore - clock.monotonic();
     if (waitMs > 0) {
       await new Promise<void>((resolve) => {
-        clock.after(waitMs, resolve);
+        const stopTimer = clock.after(waitMs, resolve);
+        endWait = () => {
+          stopTimer();
+          resolve();
+        };
       });
     }
     if (isClosed) return { ok: false, failure: closed() };
@@ -93,6 +98,7 @@ export function createRespawner<T extends Mortal, F>(
       isClosed = true;
       const last = live;
       live = null;
+      endWait();
       await starting?.catch(() => {});
       await last?.close();
     },

@@ -23,6 +23,9 @@ export function judgeConfig(config: Config, given: (name: SettingName) => string
   if (config.defaultSandbox === "workspace-write" && !mayWriteSomewhere(config)) {
     problem("defaultSandbox", `needs ${given("allowWrite")}`);
   }
+  if (config.confinement !== "required" && config.secrets === "mask") {
+    problem("secrets", `mask needs ${given("confinement")} required: what is not proven hides nothing`);
+  }
   if (config.backend === "exec") problem("backend", "exec is not there yet; use auto");
   if (config.fastReturnMs > config.upstreamTimeoutMs) {
     problem("fastReturnMs", `may not be longer than ${given("upstreamTimeoutMs")}`);

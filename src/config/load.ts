@@ -38,23 +38,31 @@ export async function loadConfig(sources: ConfigSources): Promise<Result<Config,
   const problems: ConfigProblem[] = [];
   const file = await loadFile(sources, problems);
   const given = collect(sources, file.values);
-  const parsed = settings.safeParse(Object.fromEntries([...given].map(([name, { value }]) => [name, value])));
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const name = String(issue.path[0]);
-      problems.push({ setting: given.get(name)?.from ?? name, problem: issue.message });
-    }
-    return fail(problems);
-  }
+  const values = parseSettings(given, problems);
+  const wrong = new Set(problems.map(({ setting }) => setting));
   const config: Config = {
-    ...parsed.data,
-    secrets: parsed.data.disableSecretScan ? "off" : parsed.data.secrets,
-    stateDir: parsed.data.stateDir ?? defaultDirectory(sources, "XDG_STATE_HOME", ".local/state"),
-    projects: toProjects(parsed.data, file.projects, sources.cwd, problems),
+    ...values,
+    secrets: values.disableSecretScan ? "off" : values.secrets,
+    stateDir: values.stateDir ?? defaultDirectory(sources, "XDG_STATE_HOME", ".local/state"),
+    projects: toProjects(values, file.projects, sources.cwd, problems),
     configFile: file.path,
   };
-  problems.push(...judgeConfig(config, (name) => given.get(name)?.from ?? toEnvironmentName(name)));
+  const judged = judgeConfig(config, (name) => given.get(name)?.from ?? toEnvironmentName(name));
+  problems.push(...judged.filter(({ setting }) => !wrong.has(setting)));
   return problems.length === 0 ? ok(config) : fail(problems);
+}
+
+/** A setting that is wrong counts as its default, so that what else is wrong is seen too. */
+function parseSettings(given: Given, problems: ConfigProblem[]): Settings {
+  const values = new Map([...given].map(([name, { value }]) => [name, value]));
+  const parsed = settings.safeParse(Object.fromEntries(values));
+  if (parsed.success) return parsed.data;
+  for (const issue of parsed.error.issues) {
+    const name = String(issue.path[0]);
+    values.delete(name);
+    problems.push({ setting: given.get(name)?.from ?? name, problem: issue.message });
+  }
+  return settings.parse(Object.fromEntries(values));
 }
 
 type Given = ReadonlyMap<string, { value: unknown; from: string }>;
@@ -127,20 +135,21 @@ function toProjects(
 ): Config["projects"] {
   const roots = [...(config.root === undefined ? [] : [config.root]), ...(config.roots ?? [])];
   const wanted = [...roots.map(parseRoot), ...fromFile];
-  if (wanted.length === 0) wanted.push({ path: cwd });
+  if (wanted.length === 0 && problems.length === 0) wanted.push({ path: cwd });
   const names = new Set<string>();
   const projects = [];
   for (const project of wanted) {
     if (!isAbsolute(project.path)) {
       problems.push({ setting: "roots", problem: `${project.path} is not an absolute path` });
     }
-    const name = project.name ?? basename(project.path);
+    const path = resolve(cwd, project.path);
+    const name = project.name ?? basename(path);
     if (names.has(name)) problems.push({ setting: "roots", problem: `two projects are called ${name}` });
     if (!/^[\w][\w.-]{0,63}$/.test(name)) {
       problems.push({ setting: "roots", problem: `${name} is no project name; write name=${project.path}` });
     }
     names.add(name);
-    projects.push({ ...project, name });
+    projects.push({ ...project, path, name });
   }
   return projects;
 }

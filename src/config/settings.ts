@@ -122,6 +122,7 @@ export const projectSetting = z.strictObject({
   name: text().optional(),
   path: text(),
   write: z.boolean("has to be true or false").optional(),
+  secrets: choice(["refuse", "mask", "off"]).optional(),
   model: text().optional(),
   effort: text().optional(),
 });

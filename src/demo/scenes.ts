@@ -45,9 +45,13 @@ async function connect({ connector, print }: Stage): Promise<void> {
   print.gets(tools.map((tool: unknown) => (isRecord(tool) ? String(tool["name"]) : "?")).join(", "));
   print.sends("bridge_status");
   const status = await connector.call("bridge_status");
+  const { confinement } = status;
+  const fence = isRecord(confinement) ? String(confinement["state"]) : "unknown";
   print.gets(
-    `${text(status, "status")}: Codex ${text(status, "codexVersion")}, driven by ${text(status, "backend")}`,
+    `${text(status, "status")}: Codex ${text(status, "codexVersion")}, driven by ${text(status, "backend")}; ` +
+      `confinement ${fence}`,
   );
+  print.note("Proven means: on this machine, a real command tried to get out, and could not.");
 }
 
 async function read({ connector, print }: Stage): Promise<void> {

@@ -76,7 +76,12 @@ export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
   async function save(): Promise<void> {
     const batch = unsaved;
     unsaved = [];
-    await jobs.save(record, batch);
+    try {
+      await jobs.save(record, batch);
+    } catch (error) {
+      unsaved = [...batch, ...unsaved];
+      throw error;
+    }
   }
 
   return {

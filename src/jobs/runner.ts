@@ -76,8 +76,12 @@ export function createRunner(parts: RunnerParts): Runner {
   ): Promise<Result<{ job: JobRecord; deduplicated: boolean }, Failure>> {
     const known = await findTwin(request);
     if (!known.ok) return known;
+    // Another call may have come first while the store was asked.
     const twin = known.value ?? liveTwin(request);
-    if (twin !== null) return ok({ job: twin, deduplicated: true });
+    if (twin !== null) {
+      const replay = asReplay(twin, request);
+      return replay.ok ? ok({ job: replay.value, deduplicated: true }) : replay;
+    }
     if (closing) return fail(SHUT_DOWN);
     const threadId = request.thread.kind === "new" ? null : request.thread.threadId;
     if (threadId !== null && busyThreads.has(threadId)) return fail({ code: "thread_busy" });
@@ -100,8 +104,13 @@ export function createRunner(parts: RunnerParts): Runner {
       throw error;
     }
     entry.tell("queued", `Accepted for project ${request.grant.project}.`);
-    queue.push({ live: entry, request });
-    startNext();
+    if (closing) {
+      entry.stop(SHUT_DOWN);
+      track(runJob(entry, request));
+    } else {
+      queue.push({ live: entry, request });
+      startNext();
+    }
     return ok({ job: entry.record(), deduplicated: false });
   }
 
@@ -165,7 +174,9 @@ export function createRunner(parts: RunnerParts): Runner {
           held.add(event.threadId);
           busyThreads.add(event.threadId);
           entry.change((job) => noteThread(job, event.threadId));
-          saving = saveThread(event, request);
+          saving = saveThread(event, request).catch((error: unknown) => {
+            log.error({ threadId: event.threadId, error: String(error) }, "a thread could not be kept");
+          });
         }
         entry.hear(event);
       },

@@ -76,7 +76,7 @@ function boundedChanges(changes: readonly FileChange[], diff: string | null) {
 function parseOutput(answer: string): unknown {
   try {
     const value: unknown = JSON.parse(answer);
-    return typeof value === "object" ? value : null;
+    return typeof value === "object" && !Array.isArray(value) ? value : null;
   } catch {
     return null;
   }

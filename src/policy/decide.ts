@@ -3,6 +3,7 @@
  * No I/O: what lies on disk was looked up before (workspace/), what happens next is not its business.
  */
 import { fail, ok, type Result } from "../lib/result.ts";
+import { decideDenied, type Denied } from "./deny.ts";
 import type { Failure } from "./failure.ts";
 import type { ApprovalPolicy, DirectoryIdentity, Grant, GrantTerms, Sandbox } from "./grant.ts";
 
@@ -15,7 +16,12 @@ export interface Ceiling {
   readonly mcpServers: readonly string[];
   /** Models that a caller may ask for besides the default. */
   readonly models: readonly string[];
+  /** `required`: no turn starts whose confinement is not proven on this machine. */
+  readonly confinement: "required" | "best-effort";
 }
+
+/** What to do with secret files in a project: start nothing, hide them from Codex, or not look. */
+export type SecretsMode = "refuse" | "mask" | "off";
 
 export interface Project {
   readonly name: string;
@@ -23,6 +29,7 @@ export interface Project {
   readonly root: DirectoryIdentity;
   /** The owner's say for this project alone; null follows the ceiling. */
   readonly write: boolean | null;
+  readonly secrets: SecretsMode;
   readonly model: string | null;
   readonly effort: string | null;
 }
@@ -30,7 +37,14 @@ export interface Project {
 /** What a scan of the project said. */
 export type ScanVerdict =
   | { readonly kind: "clean" }
-  | { readonly kind: "secrets"; readonly kinds: Readonly<Record<string, number>>; readonly more: boolean }
+  | {
+      readonly kind: "secrets";
+      readonly kinds: Readonly<Record<string, number>>;
+      /** The scan ended before it had seen everything. */
+      readonly more: boolean;
+      /** Relative to the root. */
+      readonly paths: readonly string[];
+    }
   | { readonly kind: "incomplete"; readonly reason: string };
 
 export interface TurnFacts {
@@ -41,6 +55,8 @@ export interface TurnFacts {
   /** The wanted working directory as it is now; null when it may not be used, for whatever reason. */
   readonly cwd: DirectoryIdentity | null;
   readonly scan: ScanVerdict;
+  /** The machine's canary has tried the confinement, and it held. */
+  readonly confinementIsProven: boolean;
   /** null: what the project or the ceiling says. */
   readonly sandbox: Sandbox | null;
   readonly model: string | null;
@@ -58,8 +74,11 @@ export function decideTurn(facts: TurnFacts): Result<Grant, Failure> {
     return fail({ code: "sandbox_not_allowed", asked: sandbox });
   const model = decideModel(facts);
   if (!model.ok) return model;
+  const unproven = decideUnproven(facts, sandbox);
+  if (unproven !== null) return fail(unproven);
   if (scan.kind === "incomplete") return fail({ code: "scan_incomplete", reason: scan.reason });
-  if (scan.kind === "secrets") return fail({ code: "secrets_found", kinds: scan.kinds, more: scan.more });
+  const denied = decideSecrets(facts, cwd.path, sandbox);
+  if (!denied.ok) return denied;
   return ok(
     grant({
       project: project.name,
@@ -71,7 +90,8 @@ export function decideTurn(facts: TurnFacts): Result<Grant, Failure> {
       mcpServers: ceiling.mcpServers,
       model: model.value,
       effort: facts.effort ?? project.effort,
-      deniedPaths: [],
+      deniedPaths: denied.value.paths,
+      deniedPatterns: denied.value.patterns,
     }),
   );
 }
@@ -99,6 +119,26 @@ export function defaultSandboxOf(project: Project, ceiling: Ceiling): Sandbox {
 
 export function isSameDirectory(a: DirectoryIdentity, b: DirectoryIdentity): boolean {
   return a.path === b.path && a.device === b.device && a.inode === b.inode;
+}
+
+/** What is not proven is not used for writing, nor to hide secrets; reading goes on only if the owner says so. */
+function decideUnproven(facts: TurnFacts, sandbox: Sandbox): Failure | null {
+  if (facts.confinementIsProven) return null;
+  const mayGoOn =
+    facts.ceiling.confinement === "best-effort" &&
+    sandbox === "read-only" &&
+    facts.project.secrets !== "mask";
+  return mayGoOn ? null : { code: "confinement_unavailable", reason: "it is not proven on this machine" };
+}
+
+function decideSecrets(facts: TurnFacts, cwd: string, sandbox: Sandbox): Result<Denied, Failure> {
+  const { scan, project } = facts;
+  if (project.secrets === "off") return ok({ paths: [], patterns: [] });
+  if (scan.kind === "secrets" && (project.secrets === "refuse" || scan.more)) {
+    return fail({ code: "secrets_found", kinds: scan.kinds, more: scan.more });
+  }
+  const secretPaths = scan.kind === "secrets" ? scan.paths : [];
+  return decideDenied({ root: project.root.path, cwd, sandbox, secretPaths });
 }
 
 function decideModel(facts: TurnFacts): Result<string | null, Failure> {

@@ -30,8 +30,10 @@ export interface GrantTerms {
   /** null: the default of the user's Codex. */
   readonly model: string | null;
   readonly effort: string | null;
-  /** Absolute paths that stay unreadable to the model's commands. */
+  /** Absolute paths of files and directories that stay unreadable to the model's commands. */
   readonly deniedPaths: readonly string[];
+  /** Absolute glob patterns of the same kind, for files that may appear while the turn runs. */
+  readonly deniedPatterns: readonly string[];
 }
 
 export interface Grant extends GrantTerms {

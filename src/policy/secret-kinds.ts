@@ -30,7 +30,6 @@ export type ContentKind =
   | "pypi"
   | "rubygems"
   | "stripe"
-  | "gcp"
   | "google"
   | "azure"
   | "telegram"
@@ -54,6 +53,7 @@ export type ContentKind =
   | "kubernetes"
   | "docker-auth"
   | "bearer"
+  | "api-token"
   | "assignment";
 
 export type SecretKind = NameKind | ContentKind;

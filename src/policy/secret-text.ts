@@ -8,8 +8,17 @@ export function decodeText(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes, UTF8_CUT);
   } catch {
-    return new TextDecoder("latin1").decode(bytes); // no text at all, or one of the old encodings
+    return toLatin1(bytes); // no text at all, or one of the old encodings
   }
+}
+
+/** One letter per byte; `TextDecoder` would turn 0x80 to 0x9f into other letters. */
+function toLatin1(bytes: Uint8Array): string {
+  let text = "";
+  for (let start = 0; start < bytes.length; start += 8192) {
+    text += String.fromCharCode(...bytes.subarray(start, start + 8192));
+  }
+  return text;
 }
 
 /** null for all that is not UTF-16. Without a mark, three in four of the first letters must have an empty half. */

@@ -1,4 +1,4 @@
-import { relative, sep } from "node:path";
+import { isAbsolute, relative, sep } from "node:path";
 import { z } from "zod";
 import { mayWriteTo, type Project } from "../policy/decide.ts";
 import { toRefusal } from "./refusal.ts";
@@ -10,7 +10,9 @@ const output = z.object({
   version: z.string().optional(),
   allowedRoots: z.array(z.object({ name: z.string(), path: z.string() })).optional(),
   projects: z
-    .array(z.object({ name: z.string(), write: z.boolean(), model: z.string().nullable() }))
+    .array(
+      z.object({ name: z.string(), write: z.boolean(), secrets: z.string(), model: z.string().nullable() }),
+    )
     .optional(),
   defaultCwd: z.string().nullish(),
   defaultSandbox: z.string().optional(),
@@ -60,6 +62,7 @@ export const bridgeStatus = defineTool({
     const refusal = codex.failure === null ? null : toRefusal(codex.failure);
     const { running, queued } = room.runner.counts();
     const [only] = room.projects;
+    const verdict = room.confinement.verdict();
     const content: z.input<typeof output> = {
       status: codex.facts !== null && refusal === null ? "ready" : "not_ready",
       nextAction: refusal?.nextAction ?? NEXT,
@@ -71,6 +74,7 @@ export const bridgeStatus = defineTool({
       projects: room.projects.map((project) => ({
         name: project.name,
         write: mayWriteTo(project, room.ceiling),
+        secrets: project.secrets,
         model: project.model,
       })),
       defaultCwd: only === undefined || room.projects.length > 1 ? null : shownPath(only, room.home),
@@ -85,8 +89,8 @@ export const bridgeStatus = defineTool({
       codexVersion: codex.facts?.codexVersion ?? null,
       codexLoggedIn: codex.facts?.loggedIn ?? null,
       upstreamTools: codex.backend === null ? [] : [...UPSTREAM[codex.backend]],
-      confinement: room.confinement(),
-      secrets: room.secrets,
+      confinement: { state: verdict.state, reason: verdict.state === "proven" ? null : verdict.reason },
+      secrets: secretsOf(room.projects),
       trackedSessions: await room.threads.count(),
       trackedJobs: await room.jobs.count(),
       jobsRunning: running,
@@ -101,13 +105,19 @@ export const bridgeStatus = defineTool({
 
 const NEXT = "Use codex_read to ask about the project, codex_run to let Codex work on it.";
 
+/** The strictest mode that all projects share, or "mixed". */
+function secretsOf(projects: readonly Project[]): string {
+  const modes = new Set(projects.map(({ secrets }) => secrets));
+  return modes.size === 1 ? [...modes].join("") : "mixed";
+}
+
 /** `~/...` under the home directory, else the last folder's name: nobody outside needs the whole path. */
 function shownPath(project: Project, home: string | null): string {
   const { path } = project.root;
   if (home !== null) {
     const below = relative(home, path);
     if (below === "") return "~";
-    if (!below.startsWith("..") && !below.startsWith(sep)) return `~/${below.split(sep).join("/")}`;
+    if (below.split(sep)[0] !== ".." && !isAbsolute(below)) return `~/${below.split(sep).join("/")}`;
   }
   return path.split(sep).findLast((part) => part !== "") ?? "/";
 }

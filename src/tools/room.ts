@@ -1,6 +1,7 @@
 /** What the tools work with. Made once by the door; holds no state of its own. */
 import type { RecentCalls } from "../audit/recent-calls.ts";
 import type { Codex } from "../codex/codex.ts";
+import type { ConfinementProof } from "../codex/confinement-proof.ts";
 import type { JobStore, ThreadStore } from "../jobs/store.ts";
 import type { Runner } from "../jobs/runner.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -15,8 +16,7 @@ export interface ToolRoom {
   readonly limits: RoomLimits;
   /** How callers prove who they are, in one word. */
   readonly auth: string;
-  readonly secrets: "refuse" | "mask" | "off";
-  readonly confinement: () => { state: "proven" | "unproven"; reason: string | null };
+  readonly confinement: ConfinementProof;
   readonly codex: Codex;
   readonly runner: Runner;
   readonly jobs: JobStore;

@@ -59,11 +59,12 @@ export async function startTurn(
   if (!limitMs.ok) return refused(limitMs.failure);
   const wish = await makeWish();
   if (!wish.ok) return refused(wish.failure);
-  const granted = await authorize(wish.value, room);
-  if (!granted.ok) return refused(granted.failure);
-  const grant = granted.value;
   const usable = await room.codex.ready();
   if (!usable.ok) return refused(usable.failure);
+  const { state } = await room.confinement.ensure(usable.value);
+  const granted = await authorize(wish.value, state === "proven", room);
+  if (!granted.ok) return refused(granted.failure);
+  const grant = granted.value;
 
   const cwd = room.workspace.relativeToRoot(grant.root, grant.cwd.path);
   const submitted = await room.runner.submit({
@@ -81,14 +82,19 @@ export async function startTurn(
   return answerSoon(submitted.value.job.jobId, submitted.value.deduplicated, call, room);
 }
 
-async function authorize(wish: Wish, room: ToolRoom): Promise<Result<Grant, Failure>> {
+async function authorize(
+  wish: Wish,
+  confinementIsProven: boolean,
+  room: ToolRoom,
+): Promise<Result<Grant, Failure>> {
   const { project, sandbox, model, effort } = wish;
   const rootNow = await room.workspace.identifyRoot(project);
   const cwd = rootNow === null ? null : await room.workspace.identifyCwd(rootNow, wish.cwd);
-  const facts = { ceiling: room.ceiling, project, rootNow, cwd, sandbox, model, effort };
+  const { ceiling } = room;
+  const facts = { ceiling, project, rootNow, cwd, sandbox, model, effort, confinementIsProven };
   // Whatever is refused without a look at the files is refused before it.
   const withoutScan = decideTurn({ ...facts, scan: { kind: "clean" } });
-  if (!withoutScan.ok || rootNow === null) return withoutScan;
+  if (!withoutScan.ok || rootNow === null || project.secrets === "off") return withoutScan;
   return decideTurn({ ...facts, scan: await room.workspace.scan(rootNow) });
 }
 

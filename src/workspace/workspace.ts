@@ -6,8 +6,6 @@ import { readProjectInstructions } from "./instructions.ts";
 import { scanProject } from "./scan.ts";
 
 export interface WorkspaceParts {
-  /** false: the owner does not want to look for secrets. */
-  readonly scans: boolean;
   readonly scanDeadlineMs: number;
   /** Told to the owner: the relative paths of what was found; callers hear of kinds and counts only. */
   readonly onFindings: (root: string, paths: readonly string[]) => void;
@@ -21,7 +19,6 @@ export function createWorkspace(parts: WorkspaceParts) {
     instructions: async (root: DirectoryIdentity, cwd: string) => readProjectInstructions(root.path, cwd),
 
     async scan(root: DirectoryIdentity): Promise<ScanVerdict> {
-      if (!parts.scans) return { kind: "clean" };
       const report = await scanProject(root.path, { deadlineMs: parts.scanDeadlineMs });
       const blocking = report.findings.filter(({ verdict }) => verdict === "block");
       if (blocking.length > 0) {
@@ -29,7 +26,8 @@ export function createWorkspace(parts: WorkspaceParts) {
           root.path,
           blocking.slice(0, 20).map(({ path }) => path),
         );
-        return { kind: "secrets", kinds: countKinds(blocking), more: !report.complete };
+        const found = blocking.map(({ path }) => path);
+        return { kind: "secrets", kinds: countKinds(blocking), more: !report.complete, paths: found };
       }
       if (!report.complete) return { kind: "incomplete", reason: report.incompleteReason ?? "unknown" };
       return { kind: "clean" };

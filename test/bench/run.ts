@@ -16,7 +16,9 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<Row[]>
 
 const known = Object.keys(benches);
 const picked = process.argv.slice(2).filter((argument) => Object.hasOwn(benches, argument));
-const unknown = process.argv.slice(2).filter((argument) => /^[a-z]+$/.test(argument) && !known.includes(argument));
+const unknown = process.argv
+  .slice(2)
+  .filter((argument) => /^[a-z]+$/.test(argument) && !known.includes(argument));
 if (unknown.length > 0) {
   console.error(`There is no bench ${unknown.join(", ")}; there are ${known.join(", ")}.`);
   process.exit(2);

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { get } from "node:http";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,7 +16,9 @@ export async function run(): Promise<Row[]> {
   const door = await buildDoor();
   const home = await mkdtemp(join(tmpdir(), "codex-gpt-bridge-bench-start-"));
   try {
-    const options = { door, codex: codexBinaries["0.169.0"], codexHome: home, project: home };
+    const project = join(home, "project");
+    await mkdir(project);
+    const options = { door, codex: codexBinaries["0.169.0"], codexHome: home, project };
     const ours = async (): Promise<number> => {
       const port = await freePort();
       const began = performance.now();

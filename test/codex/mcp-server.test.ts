@@ -266,10 +266,11 @@ describe("the terms of a thread", () => {
     model: null,
     effort: null,
     deniedPaths: [],
+    deniedPatterns: [],
   };
   const surroundings = { programDirectories: ["/opt/codex"], userMcpServers: ["mail"] };
   const open = (changed: Partial<GrantTerms>, instructions: string | null = null) =>
-    toOpening(grantForTest({ ...terms, ...changed }), surroundings, instructions);
+    toOpening(grantForTest({ ...terms, ...changed }), surroundings, instructions, undefined);
 
   test("name the profile, never Codex's own sandbox", () => {
     const { profileId, args } = open({ effort: "high", model: "m" }, "Be kind.");

@@ -377,7 +377,7 @@ export function codexBackendContract(subject: BackendUnderTest): void {
     /** The newest Codex process of this test's CODEX_HOME. */
     async function pidOf(of: CodexBackend): Promise<{ pid: number }> {
       await of.connect();
-      for (const pid of (await descendants(process.pid)).toSorted((a, b) => b - a)) {
+      for (const pid of await newestFirst(await descendants(process.pid))) {
         const environ = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
         const cmdline = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
         const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
@@ -398,6 +398,16 @@ export function codexBackendContract(subject: BackendUnderTest): void {
       return all.join("\n").replaceAll("\0", " ");
     }
   });
+}
+
+/** By start time: pids are used again. */
+async function newestFirst(pids: readonly number[]): Promise<number[]> {
+  const started = new Map<number, number>();
+  for (const pid of pids) {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    started.set(pid, Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? 0));
+  }
+  return pids.toSorted((a, b) => (started.get(b) ?? 0) - (started.get(a) ?? 0));
 }
 
 export async function partsFor(version: CodexVersion, codexHome: string): Promise<BackendParts> {

@@ -15,11 +15,19 @@ export const openCeiling: Ceiling = {
   network: false,
   mcpServers: [],
   models: [],
+  confinement: "required",
 };
 
 export async function grantFor(path: string, terms: Partial<GrantTerms> = {}): Promise<Grant> {
   const root = await identityOf(path);
-  const project: Project = { name: terms.project ?? "sample", root, write: null, model: null, effort: null };
+  const project: Project = {
+    name: terms.project ?? "sample",
+    root,
+    write: null,
+    secrets: "refuse",
+    model: null,
+    effort: null,
+  };
   const decision = decideTurn({
     ceiling: {
       ...openCeiling,
@@ -32,6 +40,7 @@ export async function grantFor(path: string, terms: Partial<GrantTerms> = {}): P
     rootNow: root,
     cwd: terms.cwd ?? root,
     scan: { kind: "clean" },
+    confinementIsProven: true,
     sandbox: terms.sandbox ?? "read-only",
     model: terms.model ?? null,
     effort: terms.effort ?? null,

@@ -57,10 +57,7 @@ async function verdicts(): Promise<Record<string, string>> {
 }
 
 const armour = (label: string, body: string): string =>
-  ["-----BEGIN ", label, "-----
-", body, "
------END ", label, "-----
-"].join("");
+  ["-----BEGIN ", label, "-----\n", body, "\n-----END ", label, "-----\n"].join("");
 const BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ".match(/.{1,64}/g)?.join("\n") ?? "";
 const PRIVATE = armour(["RSA", "PRIVATE", "KEY"].join(" "), BODY);
 const CERTIFICATE = armour("CERTIFICATE", BODY);

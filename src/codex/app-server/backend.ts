@@ -2,12 +2,13 @@
  * Drives the user's Codex through `codex app-server`: one process for all threads, restarted when it dies.
  * Every thread is opened under the profile that its Grant asks for, or not at all.
  */
-import { toThreadConfinement } from "../confinement.ts";
+import { STAND_IN_MODEL, toStandInConfig, toThreadConfinement } from "../confinement.ts";
 import type { BackendParts, CodexBackend, TurnOutcome, TurnRequest } from "../backend.ts";
 import type { Failure } from "../../policy/failure.ts";
 import { createRespawner } from "../respawn.ts";
 import { connectAppServer, type AppServerConnection } from "./connection.ts";
 import { toRpcFailure } from "./rpc-failure.ts";
+import { ConnectionLost } from "./rpc.ts";
 import { createThreadCare } from "./thread-care.ts";
 import { runTurnOn } from "./turn.ts";
 
@@ -65,6 +66,7 @@ export function createAppServerBackend(parts: BackendParts, clientVersion: strin
         settled = ran.settled;
         return ran.outcome;
       } catch (error) {
+        settled = !(error instanceof ConnectionLost);
         return endedBeforeStart(toRpcFailure(error), threadId);
       } finally {
         care.letGo(connection, threadId, settled);
@@ -83,11 +85,14 @@ export function createAppServerBackend(parts: BackendParts, clientVersion: strin
     const { programDirectories } = parts.install;
     const { profileId, config } = toThreadConfinement(grant, { programDirectories, userMcpServers });
     if (grant.effort !== null) config["model_reasoning_effort"] = grant.effort;
+    const { standInModelUrl } = request;
+    if (standInModelUrl !== undefined) Object.assign(config, toStandInConfig(standInModelUrl));
     const opened = await connection.openThread(OPEN_METHODS[thread.kind], {
       ...(thread.kind === "new" ? {} : { threadId: thread.threadId, excludeTurns: true }),
       cwd: grant.cwd.path,
       approvalPolicy: grant.approvalPolicy,
       ...(grant.model === null ? {} : { model: grant.model }),
+      ...(standInModelUrl === undefined ? {} : { model: STAND_IN_MODEL, ephemeral: true }),
       ...(request.projectInstructions === null ? {} : { developerInstructions: request.projectInstructions }),
       config,
     });

@@ -50,7 +50,7 @@ interface Message {
   method?: string;
   params?: unknown;
   result?: unknown;
-  error?: { code?: number; message?: string };
+  error?: { code?: number; message?: string } | null;
 }
 
 const ANSWER_WITHIN_MS = 30_000;
@@ -71,7 +71,7 @@ export function createRpcConnection(handlers: RpcHandlers): RpcConnection {
     if (waiting === undefined) return; // answered after its deadline
     pending.delete(id);
     clearTimeout(waiting.timer);
-    if (message.error === undefined) waiting.resolve(message.result);
+    if (message.error === undefined || message.error === null) waiting.resolve(message.result);
     else {
       const { code = 0, message: text = "unknown error" } = message.error;
       waiting.reject(new RpcError(waiting.method, code, text));

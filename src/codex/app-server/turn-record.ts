@@ -70,10 +70,14 @@ export function createTurnRecord(threadId: string, root: string): TurnRecord {
   }
 
   /** Codex counts the tokens of the whole thread; what it had counted before this turn is taken off. */
-  function addTokens(total: WireTokens, last: WireTokens): CodexEvent {
+  function addTokens(ofTurn: string | null, total: WireTokens, last: WireTokens): CodexEvent[] {
+    if (ofTurn !== null && ofTurn !== turnId) {
+      baseline = total; // an opened thread tells again where its last turn had left it
+      return [];
+    }
     baseline ??= minus(total, last);
     usage = toUsage(minus(total, baseline));
-    return { type: "usage", usage };
+    return [{ type: "usage", usage }];
   }
 
   return {
@@ -90,8 +94,10 @@ export function createTurnRecord(threadId: string, root: string): TurnRecord {
           if (notification.params.diff === diff) return [];
           diff = notification.params.diff;
           return [{ type: "changes", changes: changes(), diff }];
-        case "thread/tokenUsage/updated":
-          return [addTokens(notification.params.tokenUsage.total, notification.params.tokenUsage.last)];
+        case "thread/tokenUsage/updated": {
+          const { turnId: ofTurn = null, tokenUsage } = notification.params;
+          return addTokens(ofTurn, tokenUsage.total, tokenUsage.last);
+        }
         case "error":
           if (notification.params.willRetry) {
             return [{ type: "retrying", message: notification.params.error.message }];

@@ -9,6 +9,7 @@ import type { TurnOutcome } from "../backend.ts";
 import type { CodexEvent } from "../events.ts";
 import type { AppServerConnection } from "./connection.ts";
 import { toRpcFailure } from "./rpc-failure.ts";
+import { ConnectionLost } from "./rpc.ts";
 import { createTurnRecord } from "./turn-record.ts";
 
 export interface TurnParts {
@@ -90,7 +91,7 @@ export async function runTurnOn(
     const settled = by === "codex" || (await interrupt(turnId));
     return { outcome: record.outcome(failure), settled };
   } catch (error) {
-    return { outcome: record.outcome(toRpcFailure(error)), settled: true };
+    return { outcome: record.outcome(toRpcFailure(error)), settled: !(error instanceof ConnectionLost) };
   } finally {
     stopWatching();
     stopListening();

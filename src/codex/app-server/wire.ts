@@ -8,7 +8,7 @@ import { z } from "zod";
 export const initializeResult = z.looseObject({ userAgent: z.string().catch("") });
 
 export const accountResult = z.looseObject({
-  account: z.unknown(),
+  account: z.unknown().optional(),
   requiresOpenaiAuth: z.boolean(),
 });
 
@@ -24,7 +24,10 @@ export const threadResult = z.looseObject({
 
 export const turnStartResult = z.looseObject({ turn: z.looseObject({ id: z.string() }) });
 
-const turnError = z.looseObject({ message: z.string().catch("unknown error"), codexErrorInfo: z.unknown() });
+const turnError = z.looseObject({
+  message: z.string().catch("unknown error"),
+  codexErrorInfo: z.unknown().optional(),
+});
 export type WireTurnError = z.infer<typeof turnError>;
 
 const fileUpdate = z.looseObject({

@@ -158,13 +158,18 @@ export function createMcpServerBackend(
   }
 
   /** null: Codex cannot say which MCP servers it would start. */
-  async function openingOf({ grant, projectInstructions }: TurnRequest): Promise<Opening | null> {
+  async function openingOf({
+    grant,
+    projectInstructions,
+    standInModelUrl,
+  }: TurnRequest): Promise<Opening | null> {
     try {
       const { programDirectories } = parts.install;
       return toOpening(
         grant,
         { programDirectories, userMcpServers: await userMcpServers() },
         projectInstructions,
+        standInModelUrl,
       );
     } catch (error) {
       parts.log.error({ error: String(error) }, "codex cannot list the user's MCP servers");

@@ -3,7 +3,13 @@
  * `sandbox`, which would win over the profile and read the whole disk.
  */
 import type { Grant } from "../../policy/grant.ts";
-import { toThreadConfinement, type CodexSurroundings, type JsonValue } from "../confinement.ts";
+import {
+  STAND_IN_MODEL,
+  toStandInConfig,
+  toThreadConfinement,
+  type CodexSurroundings,
+  type JsonValue,
+} from "../confinement.ts";
 
 export interface Opening {
   /** The profile that Codex has to name as active. */
@@ -18,13 +24,16 @@ export function toOpening(
   grant: Grant,
   surroundings: CodexSurroundings,
   projectInstructions: string | null,
+  standInModelUrl: string | undefined,
 ): Opening {
   const { profileId, config } = toThreadConfinement(grant, surroundings);
   if (grant.effort !== null) config["model_reasoning_effort"] = grant.effort;
+  if (standInModelUrl !== undefined) Object.assign(config, toStandInConfig(standInModelUrl));
   const args = {
     cwd: grant.cwd.path,
     "approval-policy": grant.approvalPolicy,
     ...(grant.model === null ? {} : { model: grant.model }),
+    ...(standInModelUrl === undefined ? {} : { model: STAND_IN_MODEL }),
     config,
   };
   const terms = JSON.stringify(args);

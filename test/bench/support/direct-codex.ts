@@ -115,8 +115,11 @@ export async function startDirectCodex(
   };
 }
 
-/** What the bridge gives its Codex too. */
+/**
+ * What the bridge gives its Codex too. An empty home: with every thread Codex runs the user's shell once to learn its
+ * environment, and a slow `.bashrc` would be measured instead of Codex.
+ */
 export function codexEnvironment(codexHome: string): Record<string, string> {
-  const { HOME = "", PATH = "", LANG = "C.UTF-8" } = process.env;
-  return { HOME, PATH, LANG, CODEX_HOME: codexHome };
+  const { PATH = "", LANG = "C.UTF-8" } = process.env;
+  return { HOME: codexHome, PATH, LANG, CODEX_HOME: codexHome };
 }

@@ -8,6 +8,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { descendants } from "../../support/scripted-codex.ts";
+import { codexEnvironment } from "./direct-codex.ts";
 
 const packageRoot = join(import.meta.dirname, "..", "..", "..");
 export const token = "bench-token-bench-token-bench-token-";
@@ -108,15 +109,7 @@ export function serveFlags(options: DoorOptions, port: number): string[] {
 }
 
 export function doorEnvironment(codexHome: string): Record<string, string> {
-  const { HOME = "", PATH = "", LANG = "C.UTF-8" } = process.env;
-  return {
-    HOME,
-    PATH,
-    LANG,
-    XDG_CONFIG_HOME: codexHome,
-    CODEX_HOME: codexHome,
-    CODEX_GPT_BRIDGE_TOKEN: token,
-  };
+  return { ...codexEnvironment(codexHome), XDG_CONFIG_HOME: codexHome, CODEX_GPT_BRIDGE_TOKEN: token };
 }
 
 export async function freePort(): Promise<number> {

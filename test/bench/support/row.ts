@@ -32,11 +32,21 @@ export function information(name: string, measured: string): Row {
 export function toTable(rows: readonly Row[]): string {
   const cells = [
     ["case", "measured", "goal", "ok"],
-    ...rows.map(({ name, measured, goal, ok }) => [name, measured, goal, ok === null ? "" : ok ? "yes" : "NO"]),
+    ...rows.map(({ name, measured, goal, ok }) => [
+      name,
+      measured,
+      goal,
+      ok === null ? "" : ok ? "yes" : "NO",
+    ]),
   ];
   const widths = [0, 1, 2].map((column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   return cells
-    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ").trimEnd())
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join(" | ")
+        .trimEnd(),
+    )
     .join("\n");
 }
 

@@ -28,8 +28,7 @@ export async function withStage<T>(run: (stage: Stage) => Promise<T>): Promise<T
     const model = keep(await startScriptedModel(), (it) => it.close());
     const project = keep(await createProject(FILES), (it) => it.dispose());
     const door = keep(await buildDoor(), (it) => it.dispose());
-    const home = async () =>
-      keep(await createCodexHome({ modelUrl: model.url }), (it) => it.dispose());
+    const home = async () => keep(await createCodexHome({ modelUrl: model.url }), (it) => it.dispose());
     return await run({
       model,
       project: project.path,

@@ -1,0 +1,144 @@
+/**
+ * `bridge_status` of the real door against a bare Hono + SDK server with one trivial tool, at 1, 16 and 64
+ * connections; and how long it takes at worst while 100 jobs run.
+ */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+import { codexBinaries } from "../support/scripted-codex.ts";
+import { say } from "../../src/demo/scripted-model/steps.ts";
+import { createMcpCaller, mustBeCompleted } from "./support/mcp-caller.ts";
+import { token } from "./support/door.ts";
+import { option } from "./support/options.ts";
+import { atLeast, atMost, information, type Row } from "./support/row.ts";
+import { withStage, type Stage } from "./support/stage.ts";
+import { inTurns, median, medianOfRatios, percentile, timed } from "./support/statistics.ts";
+
+const SECONDS = 0.5;
+const JOBS = 100;
+const PROMPT = "bench: a job of two seconds";
+
+export async function run(): Promise<Row[]> {
+  return withStage(async (stage) => [...(await compareThroughput(stage)), ...(await askWhileBusy(stage))]);
+}
+
+async function compareThroughput(stage: Stage): Promise<Row[]> {
+  const door = await stage.bridge(codexBinaries["0.169.0"]);
+  const bare = fork(join(import.meta.dirname, "http.ts"), ["--serve", "bare"]);
+  const [barePort] = (await once(bare, "message")) as [number];
+  const rows: Row[] = [];
+  try {
+    for (const connections of [1, 16, 64]) {
+      const ours = () => rate(door.port, "bridge_status", connections, SECONDS);
+      const reference = () => rate(barePort, "status", connections, SECONDS);
+      await inTurns(2, ours, reference);
+      const rates = await inTurns(option("rounds", 15), ours, reference);
+      const detail = `${median(rates.ours).toFixed(0)} against ${median(rates.reference).toFixed(0)}/s`;
+      const ratio = medianOfRatios(rates.ours, rates.reference);
+      rows.push(atLeast(`bridge_status, ${connections} connections`, ratio, 0.7, "×", detail));
+    }
+  } finally {
+    bare.kill();
+    await door.stop();
+  }
+  return rows;
+}
+
+/** Answers per second over kept-alive sockets, each sending its next call when the last is answered. */
+async function rate(port: number, tool: string, connections: number, seconds: number): Promise<number> {
+  const caller = createMcpCaller(port, token, connections);
+  const began = performance.now();
+  const end = began + seconds * 1_000;
+  let answered = 0;
+  const worker = async (): Promise<void> => {
+    while (performance.now() < end) {
+      await caller.send(tool);
+      answered += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, worker));
+  caller.close();
+  return answered / ((performance.now() - began) / 1_000);
+}
+
+async function askWhileBusy(stage: Stage): Promise<Row[]> {
+  stage.model.script(PROMPT, [say("Done.", { delayMs: 2_000 })]);
+  const codex = codexBinaries["0.169.0"];
+  const door = await stage.bridge(codex, { flags: [`--max-concurrent=${JOBS}`, `--queue=${JOBS}`] });
+  const direct = await stage.direct(codex);
+  const caller = createMcpCaller(door.port, token);
+  const prompts = Array.from({ length: JOBS }, (_, index) => `${PROMPT}, number ${index}`);
+  const asker = new Worker(import.meta.filename, { workerData: { askPort: door.port } });
+  await once(asker, "online");
+  const ours = (): Promise<number> =>
+    timed(() =>
+      Promise.all(prompts.map(async (prompt) => mustBeCompleted(await finish(caller, { prompt })))),
+    );
+  const reference = (): Promise<number> =>
+    timed(() => Promise.all(prompts.map(async (prompt) => direct.runTurn(prompt))));
+  const latencies: number[] = [];
+  const ownStalls: number[] = [];
+  const askedOurs = async (): Promise<number> => {
+    asker.postMessage("start");
+    const ms = await ours();
+    asker.postMessage("stop");
+    const [heard] = (await once(asker, "message")) as [Heard];
+    latencies.push(...heard.latencies);
+    ownStalls.push(...heard.stalls);
+    return ms;
+  };
+  const times = await inTurns(option("busy-rounds", 4), askedOurs, reference);
+  await asker.terminate();
+  caller.close();
+  const worst = Math.max(...latencies).toFixed(0);
+  const detail = `worst ${worst} ms of ${latencies.length} calls; p99 of the asker's own delay ${percentile(ownStalls, 0.99).toFixed(0)} ms`;
+  return [
+    atMost(`bridge_status p99 while ${JOBS} jobs run`, percentile(latencies, 0.99), 100, "ms", detail),
+    information(
+      `${JOBS} jobs of 2 s at once, against direct`,
+      `${medianOfRatios(times.ours, times.reference).toFixed(2)} × (${median(times.ours).toFixed(0)} against ${median(times.reference).toFixed(0)} ms)`,
+    ),
+  ];
+}
+
+async function finish(
+  caller: ReturnType<typeof createMcpCaller>,
+  args: Readonly<Record<string, unknown>>,
+): Promise<Readonly<Record<string, unknown>>> {
+  let answer = await caller.call("codex_read", args);
+  while (answer["status"] === "running" || answer["status"] === "queued") {
+    answer = await caller.call("codex_job_status", { jobId: answer["jobId"] });
+  }
+  return answer;
+}
+
+interface Heard {
+  readonly latencies: number[];
+  /** How late a timer of the asker itself was: what no bridge could better. */
+  readonly stalls: number[];
+}
+
+/** In a thread of its own, so that the model's and the callers' work is not measured. */
+async function ask(port: number): Promise<void> {
+  const caller = createMcpCaller(port, token, 1);
+  let asking = false;
+  parentPort?.on("message", (message) => {
+    asking = message === "start";
+  });
+  for (;;) {
+    const heard: Heard = { latencies: [], stalls: [] };
+    while (!asking) await sleep(5);
+    while (asking) {
+      heard.latencies.push(await timed(() => caller.send("bridge_status")));
+      heard.stalls.push((await timed(() => sleep(10))) - 10);
+    }
+    parentPort?.postMessage(heard);
+  }
+}
+
+if (!isMainThread) {
+  const { askPort } = (workerData ?? {}) as { askPort?: number };
+  if (askPort !== undefined) await ask(askPort);
+}

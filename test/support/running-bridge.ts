@@ -1,0 +1,370 @@
+/**
+ * The product as its users have it: the real door as a process of its own, seen through HTTP and its log alone.
+ * Every tool answer that passes `connect` is checked against the tool's own outputSchema.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { Client, fromJsonSchema, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { descendants } from "./scripted-codex.ts";
+
+export const token = "a-token-for-tests-with-40-characters-000";
+
+const packageRoot = join(import.meta.dirname, "..", "..");
+const door = join(packageRoot, "src", "bridge.ts");
+const START_MS = 30_000;
+const CALL_TIMEOUT_MS = 60_000;
+
+export interface DoorOptions {
+  readonly argv: readonly string[];
+  /** Added to HOME, PATH and LANG; nothing else is inherited. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Default: the Node that runs the tests, on the door's source. */
+  readonly command?: readonly string[];
+}
+
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the door to its end. */
+export async function runDoor(options: DoorOptions): Promise<Ended> {
+  const scratch = await createScratch();
+  try {
+    return await openDoor(options, scratch).ended;
+  } finally {
+    await remove(scratch);
+  }
+}
+
+export interface BridgeOptions {
+  /** The Codex command; null: what PATH says. */
+  readonly codex: string | null;
+  readonly codexHome: string;
+  /** Project roots. */
+  readonly roots: readonly string[];
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: wait until `/readyz` says yes. */
+  readonly untilReady?: boolean;
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+export interface CodexProcess {
+  readonly pid: number;
+  readonly kind: "app-server" | "mcp-server";
+}
+
+export interface RunningBridge {
+  /** Without a path. */
+  readonly url: string;
+  readonly pid: number;
+  /** Lines of stderr that are JSON; `strayLines` are those that are not. */
+  readonly logLines: readonly LogLine[];
+  readonly strayLines: readonly string[];
+  connect(options?: ConnectOptions): Promise<Caller>;
+  /** The Codex processes that the bridge itself started. */
+  codexProcesses(): Promise<readonly CodexProcess[]>;
+  /** Sends SIGTERM, waits for the end, and throws when there was none within 20 s. */
+  stop(): Promise<Ended>;
+}
+
+export async function startBridge(options: BridgeOptions): Promise<RunningBridge> {
+  const scratch = await createScratch();
+  const { codex, codexHome, roots, flags = [], env = {}, untilReady = true } = options;
+  const argv = ["serve", "--port", "0", "--token", token, "--state-dir", join(scratch, "state")];
+  argv.push("--roots", roots.join(","), ...(codex === null ? [] : ["--codex", codex]), ...flags);
+  const running = openDoor({ argv, env: { CODEX_HOME: codexHome, ...env } }, scratch);
+  const { child } = running;
+  const logLines: LogLine[] = [];
+  const strayLines: string[] = [];
+  eachLine(child, (line) => {
+    const parsed = parseLogLine(line);
+    if (parsed === null) strayLines.push(line);
+    else logLines.push(parsed);
+  });
+
+  async function stop(): Promise<Ended> {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+    const late = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    const ended = await running.ended;
+    clearTimeout(late);
+    await remove(scratch);
+    if (ended.signal === "SIGKILL") throw new Error("the bridge did not end within 20 s of SIGTERM");
+    return ended;
+  }
+
+  let url: string;
+  try {
+    url = await listeningUrl(child, logLines, strayLines);
+    if (untilReady) await readiness(url);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const pid = pidOf(child);
+  return {
+    url,
+    pid,
+    logLines,
+    strayLines,
+    stop,
+    connect: async (connectOptions = {}) => connect(url, connectOptions),
+    codexProcesses: async () => codexProcesses(pid),
+  };
+}
+
+/** The answer shape of the job tools, as far as tests look at it. */
+export interface AnswerContent {
+  readonly status: string;
+  readonly nextAction: string;
+  readonly jobId?: string;
+  readonly threadId?: string | null;
+  readonly finishedAt?: string | null;
+  readonly elapsedMs?: number;
+  readonly deduplicated?: boolean;
+  readonly answer?: string | null;
+  readonly output?: unknown;
+  readonly changes?: readonly unknown[];
+  readonly diff?: string | null;
+  readonly usage?: { readonly inputTokens: number } | null;
+  readonly progress?: { readonly commands: number } | null;
+  readonly events?: readonly {
+    readonly id: number;
+    readonly at: string;
+    readonly type: string;
+    readonly text: string;
+  }[];
+  readonly nextCursor?: string;
+  readonly recentJobs?: readonly { readonly jobId: string }[];
+  readonly error?: { readonly code: string; readonly message: string; readonly retryable: boolean } | null;
+  readonly ref?: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Answer {
+  readonly isError: boolean;
+  /** Text of the first content block. */
+  readonly text: string;
+  readonly content: AnswerContent;
+  /** Wall time at which the answer was there, ms since the epoch. */
+  readonly arrivedAt: number;
+}
+
+export type Arguments = Readonly<Record<string, unknown>>;
+
+export interface Caller {
+  readonly client: Client;
+  /** `conversation`: what ChatGPT sends as `openai/session`. */
+  call(tool: string, args?: Arguments, conversation?: string): Promise<Answer>;
+  /** Calls and waits for the job's end with codex_job_status. */
+  finish(tool: string, args: Arguments, conversation?: string): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  readonly protocol?: "2026-07-28" | "2025-11-25";
+}
+
+async function connect(url: string, options: ConnectOptions): Promise<Caller> {
+  const { protocol = "2026-07-28" } = options;
+  const versionNegotiation =
+    protocol === "2026-07-28" ? ({ mode: { pin: protocol } } as const) : ({ mode: "legacy" } as const);
+  const client = new Client({ name: "end-to-end", version: "1" }, { versionNegotiation });
+  const requestInit = { headers: { authorization: `Bearer ${token}` } };
+  await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit }));
+  const check = await answerCheck(client);
+
+  async function call(tool: string, args: Arguments = {}, conversation?: string): Promise<Answer> {
+    const meta = conversation === undefined ? {} : { _meta: { "openai/session": conversation } };
+    const params = { name: tool, arguments: { ...args }, ...meta };
+    const result = await client.callTool(params, { timeout: CALL_TIMEOUT_MS });
+    const arrivedAt = Date.now();
+    await check(tool, result.structuredContent);
+    const [first] = result.content;
+    return {
+      isError: result.isError === true,
+      text: first?.type === "text" ? first.text : "",
+      content: result.structuredContent as AnswerContent,
+      arrivedAt,
+    };
+  }
+
+  return {
+    client,
+    call,
+    async finish(tool, args, conversation) {
+      let answer = await call(tool, args, conversation);
+      while (["queued", "running", "waiting"].includes(answer.content.status)) {
+        answer = await call("codex_job_status", { jobId: answer.content.jobId });
+      }
+      return answer;
+    },
+    close: async () => client.close(),
+  };
+}
+
+/** Throws where an answer, a refusal too, is not what the tool list promises. */
+async function answerCheck(client: Client): Promise<(tool: string, content: unknown) => Promise<void>> {
+  const { tools } = await client.listTools();
+  const schemas = new Map(
+    tools.map(({ name, outputSchema }) => {
+      if (outputSchema === undefined) throw new Error(`${name} has no outputSchema`);
+      return [name, fromJsonSchema(outputSchema)];
+    }),
+  );
+  return async (tool, content) => {
+    const schema = schemas.get(tool);
+    if (schema === undefined) throw new Error(`there is no tool ${tool}`);
+    const { issues } = await schema["~standard"].validate(content);
+    if (issues !== undefined) {
+      throw new Error(`${tool} broke its outputSchema: ${JSON.stringify(issues)} ${JSON.stringify(content)}`);
+    }
+  };
+}
+
+/** Asks `/healthz` ten times a second; `stop` gives back how often, what went wrong, and the longest wait. */
+export function watchHealth(url: string): {
+  stop(): Promise<{ polls: number; failures: string[]; slowestMs: number }>;
+} {
+  const failures: string[] = [];
+  const stopping = new AbortController();
+  let polls = 0;
+  let slowestMs = 0;
+  async function watch(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const asked = performance.now();
+      try {
+        const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(5_000) });
+        const body = (await response.json()) as { ok?: unknown };
+        if (response.status !== 200 || body.ok !== true) failures.push(`HTTP ${response.status}`);
+      } catch (error) {
+        failures.push(String(error));
+      }
+      polls += 1;
+      slowestMs = Math.max(slowestMs, performance.now() - asked);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+  const watching = watch();
+  return {
+    async stop() {
+      stopping.abort();
+      await watching;
+      return { polls, failures, slowestMs };
+    },
+  };
+}
+
+function openDoor(options: DoorOptions, scratch: string): { child: ChildProcess; ended: Promise<Ended> } {
+  const { argv, env = {}, cwd = scratch, command = [process.execPath, door] } = options;
+  const [program = process.execPath, ...first] = command;
+  const child = spawn(program, [...first, ...argv], {
+    cwd,
+    // The user's own config file and state must not reach a test.
+    env: { ...baseEnvironment(), XDG_CONFIG_HOME: scratch, XDG_STATE_HOME: scratch, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.setEncoding("utf8").on("data", (chunk: string) => {
+      output[name] += chunk;
+    });
+  }
+  const ended = once(child, "close").then(([exitCode, signal]: [number | null, NodeJS.Signals | null]) => ({
+    exitCode,
+    signal,
+    ...output,
+  }));
+  return { child, ended };
+}
+
+function baseEnvironment(): Record<string, string> {
+  const { HOME = homedir(), PATH = "", LANG = "C.UTF-8" } = process.env;
+  // npm puts this package's own Codex on PATH, and then every test would find one.
+  const directories = PATH.split(delimiter).filter((entry) => !entry.startsWith(packageRoot));
+  return { HOME, PATH: directories.join(delimiter), LANG };
+}
+
+function eachLine(child: ChildProcess, onLine: (line: string) => void): void {
+  let rest = "";
+  child.stderr?.on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") onLine(line);
+  });
+}
+
+function parseLogLine(line: string): LogLine | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? (value as LogLine) : null;
+  } catch {
+    return null;
+  }
+}
+
+async function listeningUrl(
+  child: ChildProcess,
+  logLines: readonly LogLine[],
+  strayLines: readonly string[],
+): Promise<string> {
+  const deadline = Date.now() + START_MS;
+  while (Date.now() < deadline && child.exitCode === null && child.signalCode === null) {
+    const line = logLines.find(({ msg }) => msg === "listening");
+    if (typeof line?.["url"] === "string") return new URL(line["url"]).origin;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`the bridge does not listen: ${strayLines.join("\n")} ${JSON.stringify(logLines)}`);
+}
+
+async function readiness(url: string): Promise<void> {
+  const deadline = Date.now() + START_MS;
+  let last = "";
+  while (Date.now() < deadline) {
+    const response = await fetch(`${url}/readyz`);
+    last = await response.text();
+    if (response.status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the bridge is not ready: ${last}`);
+}
+
+async function codexProcesses(bridgePid: number): Promise<CodexProcess[]> {
+  const found: CodexProcess[] = [];
+  for (const pid of await descendants(bridgePid)) {
+    const [status, command] = await Promise.all(
+      ["status", "cmdline"].map(async (name) => readFile(`/proc/${pid}/${name}`, "utf8").catch(() => "")),
+    );
+    const kind = /codex\0(app-server|mcp-server)/.exec(command ?? "")?.[1];
+    if (kind === undefined || status?.includes(`PPid:\t${bridgePid}\n`) !== true) continue;
+    found.push({ pid, kind: kind === "app-server" ? kind : "mcp-server" });
+  }
+  return found;
+}
+
+function pidOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error("the bridge has no pid");
+  return child.pid;
+}
+
+async function createScratch(): Promise<string> {
+  const root = join(homedir(), ".cache", "codex-gpt-bridge-tests");
+  await mkdir(root, { recursive: true });
+  return realpath(await mkdtemp(join(root, "bridge-")));
+}
+
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
