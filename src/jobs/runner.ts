@@ -53,6 +53,8 @@ export function createRunner(parts: RunnerParts): Runner {
   /** Threads that a job works on or waits for. */
   const busyThreads = new Set<string>();
   const runs = new Set<Promise<void>>();
+  /** Jobs that have their place while the store takes them in. */
+  let accepting = 0;
   let running = 0;
   let waitingCallers = 0;
   let closing = false;
@@ -85,13 +87,15 @@ export function createRunner(parts: RunnerParts): Runner {
     if (closing) return fail(SHUT_DOWN);
     const threadId = request.thread.kind === "new" ? null : request.thread.threadId;
     if (threadId !== null && busyThreads.has(threadId)) return fail({ code: "thread_busy" });
-    const isFull = running >= parts.maxConcurrent && queue.length >= parts.maxQueue;
-    if (isFull) return fail({ code: "busy", running, waiting: queue.length });
+    const waiting = queue.length + accepting;
+    const isFull = running + waiting >= parts.maxConcurrent + parts.maxQueue;
+    if (isFull) return fail({ code: "busy", running, waiting });
 
     // From here to the first await nothing else runs: place and thread are taken in one step.
     const entry = createLiveJob(toJobRecord(request, parts.newId(), clock.now()), parts);
     live.set(entry.record().jobId, entry);
     if (threadId !== null) busyThreads.add(threadId);
+    accepting += 1;
     try {
       const inserted = await jobs.insert(entry.record());
       if (!inserted.ok) {
@@ -102,6 +106,8 @@ export function createRunner(parts: RunnerParts): Runner {
     } catch (error) {
       forget(entry, threadId);
       throw error;
+    } finally {
+      accepting -= 1;
     }
     entry.tell("queued", `Accepted for project ${request.grant.project}.`);
     if (closing) {

@@ -83,3 +83,11 @@ export interface NameJudgement {
   /** Present where content may clear the name, or make it worse. */
   readonly look?: Look;
 }
+
+/** One secret in a text: `text.slice(start, end)`. */
+export interface ContentHit {
+  readonly kind: ContentKind;
+  readonly verdict: "block" | "warn";
+  readonly start: number;
+  readonly end: number;
+}

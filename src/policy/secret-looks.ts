@@ -4,6 +4,8 @@
  */
 import type { Look } from "./secret-kinds.ts";
 import { isEncryptedValue, isPlaceholder } from "./secret-placeholders.ts";
+import { hasPrivateKey } from "./secret-private-key.ts";
+import { hasUrlCredentials } from "./secret-urls.ts";
 
 /** `harmless`: proven so. `unknown`: the verdict of the name stands. `more`: only a larger part of the file can tell. */
 export type LookResult = "block" | "warn" | "harmless" | "unknown" | "more";
@@ -29,7 +31,7 @@ export function judgeLook(look: Look, text: string, whole: boolean): LookResult 
     case "npmrc":
       return judgeNpmrc(text, whole);
     case "url":
-      return hasUrlPassword(text) ? "block" : afterAll("harmless", whole);
+      return hasPasswordForWeb(text) ? "block" : afterAll("harmless", whole);
     case "filled":
       return /^\s*[^\s#;]/m.test(text) ? "block" : afterAll("harmless", whole);
     case "template":
@@ -58,25 +60,8 @@ function judgeDotenv(text: string, script: boolean): LookResult {
   return encrypted || !script ? "warn" : "harmless";
 }
 
-const PRIVATE_BLOCK =
-  /(?:-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1|<\/?key>\s*-----BEGIN)([\s\S]{0,400})/g;
 const PUBLIC_BLOCK =
   /-----BEGIN (?:TRUSTED |X509 |NEW |RSA |EC |DSA )?(?:CERTIFICATE(?: REQUEST)?|PUBLIC KEY|DH PARAMETERS|EC PARAMETERS|DSA PARAMETERS|X9\.42 DH PARAMETERS|X509 CRL|PKCS7|CMS|PGP PUBLIC KEY BLOCK|PGP SIGNATURE|PGP SIGNED MESSAGE|PGP MESSAGE|SSH SIGNATURE)-----|^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+|sk-\S+) AAAA|---- BEGIN SSH2 PUBLIC KEY ----|-----BEGIN PGP (?:PUBLIC|SIGN|MESSAGE)/m;
-/** Enough of a key that it is one, and no `...` of a manual. */
-const KEY_BODY = /[A-Za-z0-9+/=\s\\:,-]{40}|Lines: \d|Proc-Type|Version:/;
-
-/** A private key with a body in it, in any of its armours. */
-export function hasPrivateKey(text: string): boolean {
-  for (const match of text.matchAll(PRIVATE_BLOCK)) {
-    const body = match[1] ?? "";
-    if (
-      match[0].startsWith("AGE") ? /^[A-Z0-9]{40}/.test(body) : KEY_BODY.test(body.split("-----END")[0] ?? "")
-    )
-      return true;
-  }
-  return false;
-}
-
 function judgePem(text: string, whole: boolean): LookResult {
   if (hasPrivateKey(text)) return "block";
   const first = text.charCodeAt(0);
@@ -142,7 +127,7 @@ export function secretValues(text: string): { values: string[]; encrypted: boole
 
 function judgeAssignments(text: string, whole: boolean): LookResult {
   const { values, encrypted } = secretValues(text);
-  if (values.length > 0 || hasPrivateKey(text) || hasUrlPassword(text)) return "block";
+  if (values.length > 0 || hasPrivateKey(text) || hasPasswordForWeb(text)) return "block";
   if (encrypted) return "warn";
   const structured = /^\s*(?:[{[<]|---)|["']?[\w.-]+["']?\s*(?:=>|[:=])/m.test(text) || isOnlyComments(text);
   return structured ? afterAll("harmless", whole) : "unknown";
@@ -169,19 +154,14 @@ function judgeNpmrc(text: string, whole: boolean): LookResult {
   const secret =
     /(?:^|[:\s])(?:_authToken|_auth|_password|npmAuthToken|npmAuthIdent|token|password|key)["']?\s*[=:]\s*(["']?)([^\s"']{3,})\1/gim;
   const filled = [...text.matchAll(secret)].some((match) => !isPlaceholder(match[2] ?? ""));
-  return filled || hasUrlPassword(text) || hasPrivateKey(text) ? "block" : afterAll("harmless", whole);
+  return filled || hasPasswordForWeb(text) || hasPrivateKey(text) ? "block" : afterAll("harmless", whole);
 }
 
 function isOnlyComments(text: string): boolean {
   return !/^\s*[^\s#;/]/m.test(text);
 }
 
-/** `https://user:password@host` or `https://token@host`, with something real before the `@`. */
-function hasUrlPassword(text: string): boolean {
-  for (const match of text.matchAll(/:\/\/([^\s/@:"'<>]{0,256})(?::([^\s/@"'<>]{1,512}))?@[\w.[-]/g)) {
-    const [, user = "", password] = match;
-    if (password === undefined ? user.length >= 20 && !isPlaceholder(user) : !isPlaceholder(password))
-      return true;
-  }
-  return /extraheader\s*=\s*["']?authorization:\s*\S+\s+\S{8}/i.test(text);
+/** A URL with a password in it, or git's header for one. */
+function hasPasswordForWeb(text: string): boolean {
+  return hasUrlCredentials(text) || /extraheader\s*=\s*["']?authorization:\s*\S+\s+\S{8}/i.test(text);
 }

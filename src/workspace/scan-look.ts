@@ -4,42 +4,55 @@
  */
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { findSecrets } from "../policy/secret-content.ts";
 import type { NameJudgement } from "../policy/secret-kinds.ts";
 import { judgeLook } from "../policy/secret-looks.ts";
 import { decodeText } from "../policy/secret-text.ts";
+import type { ScanFinding } from "./scan-report.ts";
+
+export type Sighting = Omit<ScanFinding, "path">;
 
 /** What most files need, and what bundles of certificates may need. */
 const HEAD_BYTES = 64 * 1024;
 const LONGER_HEAD_BYTES = 1024 * 1024;
 
 /** null: the file is harmless, whatever its name. What cannot be read keeps the verdict of its name. */
-export async function lookAt(
-  path: string | Buffer,
-  judgement: NameJudgement,
-  follow = false,
-): Promise<NameJudgement | null> {
-  if (judgement.look === undefined) return judgement;
+export async function lookAt(path: string | Buffer, judgement: NameJudgement, follow = false): Promise<Sighting | null> {
+  const byName = fromName(judgement);
+  if (judgement.look === undefined) return byName;
+  if (judgement.look === "template") return (await lookForTokens(path, follow)) ?? byName;
   const head = await readHead(path, HEAD_BYTES, follow);
-  if (head === null) return judgement;
+  if (head === null) return byName;
   let result = judgeLook(judgement.look, decodeText(head.bytes), head.whole);
   if (result === "more") {
     const longer = await readHead(path, LONGER_HEAD_BYTES, follow);
-    if (longer === null) return judgement;
+    if (longer === null) return byName;
     result = judgeLook(judgement.look, decodeText(longer.bytes), longer.whole);
   }
   if (result === "harmless") return null;
-  if (result === "warn") return { ...judgement, verdict: "warn" };
-  return judgement;
+  return result === "warn" ? { kind: judgement.kind, verdict: "warn", reason: "name" } : byName;
+}
+
+/** Something with the form of a secret in the file's beginning, in spite of its innocent name. */
+export async function lookForTokens(path: string | Buffer, follow = false): Promise<Sighting | null> {
+  const head = await readHead(path, LONGER_HEAD_BYTES, follow);
+  if (head === null) return null;
+  const text = decodeText(head.bytes);
+  const hit = findSecrets(Buffer.from(text, "latin1"), () => text).find(({ verdict }) => verdict === "block");
+  return hit === undefined ? null : { kind: hit.kind, verdict: "block", reason: "content" };
+}
+
+function fromName({ verdict, kind }: NameJudgement): Sighting | null {
+  return verdict === "allow" ? null : { kind, verdict, reason: "name" };
 }
 
 /** null where the file cannot be opened or is no regular file; a link as last part is followed only when asked. */
-export async function readHead(
+async function readHead(
   path: string | Buffer,
   maxBytes: number,
-  follow = false,
+  follow: boolean,
 ): Promise<{ bytes: Buffer; whole: boolean } | null> {
-  const flags =
-    constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | (follow ? 0 : constants.O_NOFOLLOW);
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | (follow ? 0 : constants.O_NOFOLLOW);
   const file = await open(path, flags).catch(() => null);
   if (file === null) return null;
   try {

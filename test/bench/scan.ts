@@ -63,6 +63,12 @@ function readAll(directory: string, buffer: Buffer): number {
   return bytes;
 }
 
+/** New times for all files, so that nothing is remembered of them; then the pause after which they count as settled. */
+async function writeAgain(): Promise<void> {
+  spawnSync("find", [root, "-type", "f", "-exec", "touch", "{}", "+"], { stdio: "ignore" });
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+}
+
 interface Sample {
   readonly ms: number;
   readonly stallMs: number;
@@ -98,13 +104,20 @@ async function round(name: string, run: () => unknown): Promise<void> {
 if (!existsSync(root)) buildTree();
 const idleRss = process.memoryUsage().rss;
 let peakRss = idleRss;
+let peakContentRss = idleRss;
 const options = { deadlineMs: 60_000 };
 const buffer = Buffer.alloc(4 * 1024 * 1024);
 for (let index = 0; index < rounds; index++) {
   await round("find", () => spawnSync("find", [root], { stdio: "ignore" }));
   await round("names", () => scanProject(root, options));
   peakRss = Math.max(peakRss, process.memoryUsage().rss);
-  if (index < 3) await round("read-all", () => readAll(root, buffer));
+  if (index < 5) {
+    if (index > 0) await writeAgain();
+    await round("names+content", () => scanProject(root, { ...options, content: true }));
+    await round("names+content again", () => scanProject(root, { ...options, content: true }));
+  }
+  peakContentRss = Math.max(peakContentRss, process.memoryUsage().rss);
+  if (index < 5) await round("read-all", () => readAll(root, buffer));
 }
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 const find = (samples.get("find") ?? []).map((sample) => sample.ms);
@@ -117,7 +130,8 @@ for (const [name, list] of samples) {
       `best ${best.toFixed(0).padStart(5)} ms (${(best / Math.min(...find)).toFixed(2)} x)   stall ${stall.toFixed(1)} ms`,
   );
 }
-console.log(`memory: ${((peakRss - idleRss) / 2 ** 20).toFixed(0)} MiB above idle`);
+const above = (rss: number): string => ((rss - idleRss) / 2 ** 20).toFixed(0);
+console.log(`memory above idle: names ${above(peakRss)} MiB, with content ${above(peakContentRss)} MiB`);
 const report = await scanProject(root, options);
 console.log(
   `files ${report.files}, directories ${report.directories}, complete ${report.complete}, findings ${report.findings.length}`,

@@ -6,7 +6,6 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { codexBinaries } from "../support/scripted-codex.ts";
 import { say } from "../../src/demo/scripted-model/steps.ts";
 import { createMcpCaller, mustBeCompleted } from "./support/mcp-caller.ts";
@@ -70,8 +69,6 @@ async function askWhileBusy(stage: Stage): Promise<Row[]> {
   const direct = await stage.direct(codex);
   const caller = createMcpCaller(door.port, token);
   const prompts = Array.from({ length: JOBS }, (_, index) => `${PROMPT}, number ${index}`);
-  const asker = new Worker(import.meta.filename, { workerData: { askPort: door.port } });
-  await once(asker, "online");
   const ours = (): Promise<number> =>
     timed(() =>
       Promise.all(prompts.map(async (prompt) => mustBeCompleted(await finish(caller, { prompt })))),
@@ -79,21 +76,22 @@ async function askWhileBusy(stage: Stage): Promise<Row[]> {
   const reference = (): Promise<number> =>
     timed(() => Promise.all(prompts.map(async (prompt) => direct.runTurn(prompt))));
   const latencies: number[] = [];
-  const ownStalls: number[] = [];
-  const askedOurs = async (): Promise<number> => {
-    asker.postMessage("start");
+  const delays: number[] = [];
+  const watched = async (): Promise<number> => {
+    const asker = fork(import.meta.filename, ["--ask", String(door.port)]);
+    await once(asker, "message");
     const ms = await ours();
-    asker.postMessage("stop");
-    const [heard] = (await once(asker, "message")) as [Heard];
+    const answered = once(asker, "message");
+    asker.send("enough");
+    const [heard] = (await answered) as [Heard];
     latencies.push(...heard.latencies);
-    ownStalls.push(...heard.stalls);
+    delays.push(...heard.delays);
     return ms;
   };
-  const times = await inTurns(option("busy-rounds", 4), askedOurs, reference);
-  await asker.terminate();
+  const times = await inTurns(option("busy-rounds", 4), watched, reference);
   caller.close();
   const worst = Math.max(...latencies).toFixed(0);
-  const detail = `worst ${worst} ms of ${latencies.length} calls; p99 of the asker's own delay ${percentile(ownStalls, 0.99).toFixed(0)} ms`;
+  const detail = `worst ${worst} ms of ${latencies.length} calls; p99 of the asker's own delay ${percentile(delays, 0.99).toFixed(0)} ms`;
   return [
     atMost(`bridge_status p99 while ${JOBS} jobs run`, percentile(latencies, 0.99), 100, "ms", detail),
     information(
@@ -117,28 +115,25 @@ async function finish(
 interface Heard {
   readonly latencies: number[];
   /** How late a timer of the asker itself was: what no bridge could better. */
-  readonly stalls: number[];
+  readonly delays: number[];
 }
 
-/** In a thread of its own, so that the model's and the callers' work is not measured. */
+/** A process of its own, so that the work of the model and of the other callers is not measured. */
 async function ask(port: number): Promise<void> {
   const caller = createMcpCaller(port, token, 1);
-  let asking = false;
-  parentPort?.on("message", (message) => {
-    asking = message === "start";
+  const heard: Heard = { latencies: [], delays: [] };
+  const stop = new AbortController();
+  process.once("message", () => {
+    stop.abort();
   });
-  for (;;) {
-    const heard: Heard = { latencies: [], stalls: [] };
-    while (!asking) await sleep(5);
-    while (asking) {
-      heard.latencies.push(await timed(() => caller.send("bridge_status")));
-      heard.stalls.push((await timed(() => sleep(10))) - 10);
-    }
-    parentPort?.postMessage(heard);
+  process.send?.("asking");
+  while (!stop.signal.aborted) {
+    heard.latencies.push(await timed(() => caller.send("bridge_status")));
+    heard.delays.push((await timed(() => sleep(10))) - 10);
   }
+  caller.close();
+  process.send?.(heard);
 }
 
-if (!isMainThread) {
-  const { askPort } = (workerData ?? {}) as { askPort?: number };
-  if (askPort !== undefined) await ask(askPort);
-}
+const askIndex = process.argv.indexOf("--ask");
+if (askIndex !== -1) await ask(Number(process.argv[askIndex + 1]));

@@ -67,7 +67,7 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         "readme.txt": "hello from the project\n",
         "sub/inner.txt": "inner\n",
       });
-      const limits = ["--fast-return-ms", String(FAST_RETURN_MS), "--model-silence-ms", String(SILENCE_MS)];
+      const limits = ["--fast-return-ms", String(FAST_RETURN_MS)];
       const places = ["--max-concurrent", String(MAX_CONCURRENT), "--queue", "1"];
       bridge = await startBridge({
         codex,
@@ -615,14 +615,37 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         }
       });
 
-      test.each(["before", "mid"] as const)("silence (%s the answer) ends by the bridge's own limit", async (when) => {
-        model.script(`silence ${when}`, [silence(when, 60_000)]);
-        const { result, ms } = await timed(async () =>
-          caller.finish("codex_read", { prompt: `silence ${when}` }),
-        );
-        expect(result.content).toMatchObject({ status: "failed", error: { code: "timeout", retryable: true } });
-        expect(failure(result).message).toContain("The model said nothing");
-        expect(ms).toBeLessThan(SILENCE_MS + 5_000);
+      describe("a model that is silent for too long", () => {
+        let impatient: RunningBridge;
+        let other: Caller;
+        beforeAll(async () => {
+          const flags = [...backendFlags, "--model-silence-ms", String(SILENCE_MS)];
+          impatient = await startBridge({ codex, codexHome: home.path, roots: [project.path], flags });
+          other = await impatient.connect();
+        });
+        afterAll(async () => {
+          await other.close();
+          await impatient.stop();
+        });
+
+        test.each(["before", "mid"] as const)("%s its answer ends the job by the owner's limit", async (when) => {
+          model.script(`silence ${when}`, [silence(when, 60_000)]);
+          const { result, ms } = await timed(async () =>
+            other.finish("codex_read", { prompt: `silence ${when}` }),
+          );
+          expect(result.content).toMatchObject({ status: "failed", error: { code: "timeout", retryable: true } });
+          expect(failure(result).message).toContain("The model said nothing");
+          expect(ms).toBeLessThan(SILENCE_MS + 5_000);
+        });
+
+        test("is not one that speaks slowly, nor one that waits for a command", async () => {
+          model.script("speak slowly", [
+            shell("sleep 4; echo slept", { yieldMs: 20_000 }),
+            say("Word by word, to the end.", { chunks: 10, chunkMs: 500 }),
+          ]);
+          const { content } = await other.finish("codex_read", { prompt: "speak slowly" });
+          expect(content).toMatchObject({ error: null, answer: "Word by word, to the end." });
+        });
       });
     });
 

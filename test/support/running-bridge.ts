@@ -7,7 +7,12 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { Client, fromJsonSchema, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import {
+  Client,
+  fromJsonSchema,
+  StreamableHTTPClientTransport,
+  type JsonSchemaType,
+} from "@modelcontextprotocol/client";
 import { descendants } from "./scripted-codex.ts";
 
 export const token = "a-token-for-tests-with-40-characters-000";
@@ -19,7 +24,7 @@ const CALL_TIMEOUT_MS = 60_000;
 
 export interface DoorOptions {
   readonly argv: readonly string[];
-  /** Added to HOME, PATH and LANG; nothing else is inherited. */
+  /** Added to PATH, LANG and a HOME of its own; nothing else is inherited. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** Default: the Node that runs the tests, on the door's source. */
@@ -221,7 +226,7 @@ async function answerCheck(client: Client): Promise<(tool: string, content: unkn
   const schemas = new Map(
     tools.map(({ name, outputSchema }) => {
       if (outputSchema === undefined) throw new Error(`${name} has no outputSchema`);
-      return [name, fromJsonSchema(outputSchema)];
+      return [name, fromJsonSchema(outputSchema as JsonSchemaType)];
     }),
   );
   return async (tool, content) => {
@@ -268,12 +273,12 @@ export function watchHealth(url: string): {
 }
 
 function openDoor(options: DoorOptions, scratch: string): { child: ChildProcess; ended: Promise<Ended> } {
-  const { argv, env = {}, cwd = scratch, command = [process.execPath, door] } = options;
+  const { argv, env = {}, cwd = join(scratch, "work"), command = [process.execPath, door] } = options;
   const [program = process.execPath, ...first] = command;
   const child = spawn(program, [...first, ...argv], {
     cwd,
-    // The user's own config file and state must not reach a test.
-    env: { ...baseEnvironment(), XDG_CONFIG_HOME: scratch, XDG_STATE_HOME: scratch, ...env },
+    // An empty home: neither the user's settings nor what their login shell starts may reach a test.
+    env: { ...baseEnvironment(), HOME: scratch, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = { stdout: "", stderr: "" };
@@ -282,19 +287,18 @@ function openDoor(options: DoorOptions, scratch: string): { child: ChildProcess;
       output[name] += chunk;
     });
   }
-  const ended = once(child, "close").then(([exitCode, signal]: [number | null, NodeJS.Signals | null]) => ({
-    exitCode,
-    signal,
-    ...output,
-  }));
+  const ended = once(child, "close").then(() => {
+    const { exitCode, signalCode } = child;
+    return { exitCode, signal: signalCode, ...output };
+  });
   return { child, ended };
 }
 
 function baseEnvironment(): Record<string, string> {
-  const { HOME = homedir(), PATH = "", LANG = "C.UTF-8" } = process.env;
+  const { PATH = "", LANG = "C.UTF-8" } = process.env;
   // npm puts this package's own Codex on PATH, and then every test would find one.
   const directories = PATH.split(delimiter).filter((entry) => !entry.startsWith(packageRoot));
-  return { HOME, PATH: directories.join(delimiter), LANG };
+  return { PATH: directories.join(delimiter), LANG };
 }
 
 function eachLine(child: ChildProcess, onLine: (line: string) => void): void {
@@ -362,7 +366,9 @@ function pidOf(child: ChildProcess): number {
 async function createScratch(): Promise<string> {
   const root = join(homedir(), ".cache", "codex-gpt-bridge-tests");
   await mkdir(root, { recursive: true });
-  return realpath(await mkdtemp(join(root, "bridge-")));
+  const scratch = await realpath(await mkdtemp(join(root, "bridge-")));
+  await mkdir(join(scratch, "work"));
+  return scratch;
 }
 
 async function remove(path: string): Promise<void> {

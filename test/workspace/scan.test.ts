@@ -412,7 +412,7 @@ describe("scanProject", () => {
     const noise = (async (): Promise<void> => {
       for (let index = 0; index < 200; index++) {
         rmSync(join(root, `d${index}`), { recursive: true, force: true });
-        symlinkSync("/etc", join(root, `d${index}`));
+        symlinkSync("secret", join(root, `d${index}`));
         if (index % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
       }
     })();

@@ -4,6 +4,7 @@
  */
 import { STAND_IN_MODEL, toStandInConfig, toThreadConfinement } from "../confinement.ts";
 import type { BackendParts, CodexBackend, TurnOutcome, TurnRequest } from "../backend.ts";
+import type { CodexEvent } from "../events.ts";
 import type { Failure } from "../../policy/failure.ts";
 import { createRespawner } from "../respawn.ts";
 import { connectAppServer, type AppServerConnection } from "./connection.ts";
@@ -33,43 +34,13 @@ export function createAppServerBackend(parts: BackendParts, clientVersion: strin
     async runTurn(request, onEvent, signal) {
       const wanted = request.thread.kind === "new" ? null : request.thread.threadId;
       if (wanted !== null) await care.released(wanted);
-      const acquired = await connections.acquire();
-      if (!acquired.ok) return endedBeforeStart(acquired.failure);
-      const connection = acquired.value;
-      care.hold(connection);
-      let threadId: string | null = null;
-      let settled = true;
-      try {
-        const opened = await openThread(connection, request);
-        threadId = opened.threadId;
-        onEvent({ type: "thread", threadId });
-        if (!opened.confined) {
-          return endedBeforeStart({
-            code: "confinement_unavailable",
-            reason: "Codex did not apply the profile",
-          });
-        }
-        const ran = await runTurnOn(
-          {
-            connection,
-            threadId,
-            root: request.grant.root.path,
-            prompt: request.prompt,
-            outputSchema: request.outputSchema,
-            silenceMs: parts.silenceMs,
-            clock: parts.clock,
-            log: parts.log,
-          },
-          onEvent,
-          signal,
-        );
-        settled = ran.settled;
-        return ran.outcome;
-      } catch (error) {
-        settled = !(error instanceof ConnectionLost);
-        return endedBeforeStart(toRpcFailure(error), threadId);
-      } finally {
-        care.letGo(connection, threadId, settled);
+      for (let attempt = 1; ; attempt += 1) {
+        const acquired = await connections.acquire();
+        if (!acquired.ok) return endedBeforeStart(acquired.failure);
+        const ran = await runOn(acquired.value, request, onEvent, signal);
+        // A process that died before the call reached it has done nothing: the call goes to the next one.
+        if (ran !== "never-reached") return ran;
+        if (attempt > 1 || signal.aborted) return endedBeforeStart(PROCESS_ENDED);
       }
     },
 
@@ -78,6 +49,52 @@ export function createAppServerBackend(parts: BackendParts, clientVersion: strin
       await care.close();
     },
   };
+
+  async function runOn(
+    connection: Connection,
+    request: TurnRequest,
+    onEvent: (event: CodexEvent) => void,
+    signal: AbortSignal,
+  ): Promise<TurnOutcome | "never-reached"> {
+    care.hold(connection);
+    let threadId: string | null = null;
+    let settled = true;
+    try {
+      const opened = await openThread(connection, request);
+      threadId = opened.threadId;
+      onEvent({ type: "thread", threadId });
+      if (!opened.confined) {
+        return endedBeforeStart({
+          code: "confinement_unavailable",
+          reason: "Codex did not apply the profile",
+        });
+      }
+      const ran = await runTurnOn(
+        {
+          connection,
+          threadId,
+          root: request.grant.root.path,
+          prompt: request.prompt,
+          outputSchema: request.outputSchema,
+          silenceMs: parts.silenceMs,
+          clock: parts.clock,
+          log: parts.log,
+        },
+        onEvent,
+        signal,
+      );
+      settled = ran.settled;
+      return ran.outcome;
+    } catch (error) {
+      if (error instanceof ConnectionLost && threadId === null) {
+        settled = false;
+        return "never-reached";
+      }
+      return endedBeforeStart(toRpcFailure(error), threadId);
+    } finally {
+      care.letGo(connection, threadId, settled);
+    }
+  }
 
   async function openThread(connection: Connection, request: TurnRequest) {
     const { grant, thread } = request;
@@ -101,6 +118,8 @@ export function createAppServerBackend(parts: BackendParts, clientVersion: strin
 }
 
 type Connection = AppServerConnection & { readonly ended: Promise<unknown> };
+
+const PROCESS_ENDED: Failure = { code: "interrupted", reason: "The Codex process ended." };
 
 const OPEN_METHODS = { new: "thread/start", resume: "thread/resume", fork: "thread/fork" } as const;
 

@@ -12,7 +12,7 @@ import { createHeldThreads } from "./held-threads.ts";
 import { toOpening, type Opening } from "./opening.ts";
 import { createThreadTurns } from "./thread-turns.ts";
 import { NO_USAGE } from "./turn-record.ts";
-import { STOPPED } from "./turn.ts";
+import { LOST, STOPPED } from "./turn.ts";
 import { createUserMcpServers } from "./user-mcp-servers.ts";
 
 /** A process never lets go of a thread, and each costs about 2 MB; what it held goes on in `resumer`. */
@@ -75,6 +75,19 @@ export function createMcpServerBackend(
     } finally {
       busy.delete(thread.threadId);
     }
+  }
+
+  /** A process that died before the call reached it has done nothing: the call goes to the next one. */
+  async function routeTwice(request: TurnRequest, onEvent: Tell, stop: AbortSignal): Promise<TurnOutcome> {
+    let toldThread = false;
+    const tell: Tell = (event) => {
+      if (event.type === "thread" && toldThread) return;
+      toldThread ||= event.type === "thread";
+      onEvent(event);
+    };
+    const first = await route(request, tell, stop);
+    const neverReached = first.failure === LOST && first.turnId === null && !stop.aborted;
+    return neverReached && request.thread.kind !== "new" ? route(request, tell, stop) : first;
   }
 
   async function startThread(request: TurnRequest, tell: Tell, stop: AbortSignal): Promise<TurnOutcome> {
@@ -188,7 +201,7 @@ export function createMcpServerBackend(
     },
 
     async runTurn(request, onEvent, signal) {
-      const turn = route(request, onEvent, AbortSignal.any([signal, closing.signal])).catch(
+      const turn = routeTwice(request, onEvent, AbortSignal.any([signal, closing.signal])).catch(
         (error: unknown) => {
           parts.log.error({ error: String(error) }, "a turn on codex mcp-server failed");
           return refused({ code: "internal" });

@@ -39,7 +39,7 @@ export interface RanTurn {
 const CANCEL_GRACE_MS = 3_000;
 
 export const STOPPED: Failure = { code: "interrupted", reason: "The turn was stopped." };
-const LOST: Failure = { code: "interrupted", reason: "The Codex process ended." };
+export const LOST: Failure = { code: "interrupted", reason: "The Codex process ended." };
 const UNCONFINED: Failure = { code: "confinement_unavailable", reason: "Codex did not apply the profile" };
 const NO_APPROVER = "The bridge answers no: its owner's policy was decided before the turn.";
 

@@ -59,10 +59,10 @@ export async function startDirectCodex(
 
   function hear({ id, method, params, result, error }: Message): void {
     if (method === undefined) {
-      const request = waiting.get(id ?? 0);
+      const asked = waiting.get(id ?? 0);
       waiting.delete(id ?? 0);
-      if (error === undefined) request?.resolve(result);
-      else request?.reject(new Error(error.message));
+      if (error === undefined) asked?.resolve(result);
+      else asked?.reject(new Error(error.message));
       return;
     }
     const threadId = params?.threadId ?? "";

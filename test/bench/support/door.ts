@@ -29,7 +29,7 @@ export async function buildDoor(): Promise<BuiltDoor> {
   const compiler = join(packageRoot, "node_modules", ".bin", "tsc");
   const { status, stdout } = spawnSync(
     compiler,
-    ["-p", join(packageRoot, "src"), "--outDir", join(scratch, "dist")],
+    ["-p", join(packageRoot, "src"), "--noCheck", "--outDir", join(scratch, "dist")],
     { encoding: "utf8" },
   );
   if (status !== 0) throw new Error(`src/ does not compile:\n${stdout}`);

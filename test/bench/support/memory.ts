@@ -8,7 +8,7 @@ export async function residentBytes(pid: number): Promise<number> {
 
 export interface HeapProbe {
   /** Bytes in use after garbage collection. */
-  heapBytes(): Promise<number>;
+  readonly heapBytes: () => Promise<number>;
   close(): void;
 }
 
@@ -36,7 +36,7 @@ export async function connectHeapProbe(log: string): Promise<HeapProbe> {
     });
   }
   return {
-    async heapBytes() {
+    heapBytes: async () => {
       await ask("HeapProfiler.collectGarbage");
       await ask("HeapProfiler.collectGarbage");
       const { usedSize } = await ask("Runtime.getHeapUsage");

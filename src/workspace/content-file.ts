@@ -1,0 +1,109 @@
+/**
+ * Reads one file, a bounded part of it, and finds the secrets in its content. Synchronous: for a worker thread. Opens
+ * nothing that could make it wait, keeps nothing of what it read.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { findSecrets, LONGEST_SECRET } from "../policy/secret-content.ts";
+import type { ContentHit, ContentKind } from "../policy/secret-kinds.ts";
+import { utf16Order } from "../policy/secret-text.ts";
+
+export interface FileVerdict {
+  readonly kind: ContentKind;
+  readonly verdict: "block" | "warn";
+}
+
+/** Of text the first 16 MiB are read and the last one, of anything else the first one. */
+const MIB = 2 ** 20;
+const MAX_TEXT_BYTES = 16 * MIB;
+const MAX_BINARY_BYTES = MIB;
+const TAIL_BYTES = MIB;
+
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW;
+
+/** A buffer for `scanFile`, to be used again and again. */
+export function createScanBuffer(): Buffer {
+  return Buffer.allocUnsafeSlow(LONGEST_SECRET + MIB);
+}
+
+/** null: nothing found. Throws what `node:fs` throws; ELOOP and ENXIO where the path is no regular file any more. */
+export function scanFile(
+  path: string | Buffer,
+  size: number,
+  buffer: Buffer,
+  isStopped: () => boolean,
+): FileVerdict | null {
+  const file = openSync(path, FLAGS);
+  try {
+    const head = buffer.subarray(0, Math.min(MIB, Math.max(size + 1, 4096)));
+    const length = readFully(file, head, 0);
+    if (length < head.length) return judgeBytes(buffer.subarray(0, length), null);
+    if (!fstatSync(file).isFile()) return null;
+    return scanLongFile(file, length, size, buffer, isStopped);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The first `read` bytes are in the buffer already. */
+function scanLongFile(
+  file: number,
+  read: number,
+  size: number,
+  buffer: Buffer,
+  isStopped: () => boolean,
+): FileVerdict | null {
+  const order = utf16Order(buffer.subarray(0, read));
+  const isText = order !== null || !buffer.subarray(0, 8192).includes(0);
+  const limit = isText ? MAX_TEXT_BYTES : MAX_BINARY_BYTES;
+  let worst = judgeBytes(buffer.subarray(0, read), order);
+  let end = read;
+  let kept = keepOverlap(buffer, read);
+  while (worst?.verdict !== "block" && !isStopped()) {
+    if (end >= limit) {
+      if (!isText || size - TAIL_BYTES <= end) break;
+      end = Math.max(end, (size - TAIL_BYTES) & ~1);
+      kept = 0;
+    }
+    const more = readFully(file, buffer.subarray(kept), end);
+    if (more === 0) break;
+    worst = worse(worst, judgeBytes(buffer.subarray(0, kept + more), order));
+    end += more;
+    if (more < buffer.length - kept) break;
+    kept = keepOverlap(buffer, kept + more);
+  }
+  return worst;
+}
+
+/** Moves the last bytes to the front, where a secret may have begun. */
+function keepOverlap(buffer: Buffer, length: number): number {
+  const kept = Math.min(length, LONGEST_SECRET);
+  buffer.copyWithin(0, length - kept, length);
+  return kept;
+}
+
+function readFully(file: number, into: Buffer, position: number): number {
+  let length = 0;
+  while (length < into.length) {
+    const read = readSync(file, into, length, into.length - length, position + length);
+    if (read === 0) break;
+    length += read;
+  }
+  return length;
+}
+
+/** `order` is told for the later parts of a file; of a first part it is found out. */
+function judgeBytes(bytes: Buffer, order: "utf-16le" | "utf-16be" | null): FileVerdict | null {
+  const wide = order ?? utf16Order(bytes);
+  if (wide === null) return worstOf(findSecrets(bytes, () => bytes.toString("latin1")));
+  const text = new TextDecoder(wide).decode(bytes);
+  return worstOf(findSecrets(Buffer.from(text, "latin1"), () => text));
+}
+
+function worstOf(hits: readonly ContentHit[]): FileVerdict | null {
+  const hit = hits.find(({ verdict }) => verdict === "block") ?? hits[0];
+  return hit === undefined ? null : { kind: hit.kind, verdict: hit.verdict };
+}
+
+function worse(a: FileVerdict | null, b: FileVerdict | null): FileVerdict | null {
+  return a === null || b?.verdict === "block" ? b : a;
+}

@@ -1,0 +1,32 @@
+import { describe, expect, test } from "vitest";
+import { toEnvironmentName, toFileKey, toFlag } from "../../src/config/names.ts";
+import { settingNames, settings } from "../../src/config/settings.ts";
+import { expectGolden } from "../golden/golden.ts";
+
+test.each([
+  ["port", "CODEX_GPT_BRIDGE_PORT", "port", "port"],
+  ["fastReturnMs", "CODEX_GPT_BRIDGE_FAST_RETURN_MS", "fast-return-ms", "fast_return_ms"],
+  ["noAuth", "CODEX_GPT_BRIDGE_NO_AUTH", "no-auth", "no_auth"],
+])("%s is %s, --%s and %s", (name, environment, flag, key) => {
+  expect([toEnvironmentName(name), toFlag(name), toFileKey(name)]).toEqual([environment, flag, key]);
+});
+
+describe("the settings", () => {
+  test("are those that docs and users know, with their defaults", () => {
+    const defaults: Record<string, unknown> = settings.parse({});
+    expectGolden(
+      "settings.json",
+      settingNames.map((name) => ({
+        name,
+        env: toEnvironmentName(name),
+        flag: `--${toFlag(name)}`,
+        default: defaults[name] ?? null,
+      })),
+    );
+  });
+
+  test("each have a meaning in words, and no two share a name", () => {
+    for (const name of settingNames) expect(settings.shape[name].description, name).toMatch(/\.$/);
+    expect(new Set(settingNames.map(toEnvironmentName)).size).toBe(settingNames.length);
+  });
+});
