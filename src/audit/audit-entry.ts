@@ -74,12 +74,26 @@ const MAX_CHARACTERS = 512;
 /** Nothing in a line may steer the terminal that shows it, or turn its text around. */
 const STEERING = /[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu;
 
-/** The entry's part of a line: a JSON object's text without its braces. Never throws. */
-export function toFields(entry: AuditEntry | LogEntry, at: string, rules: EntryRules): string {
+/** An entry as it is stored; a line adds its place in the chain. */
+export type StoredEntry = Readonly<Record<string, unknown>>;
+
+/** Never throws. `at` is ISO 8601. */
+export function toStoredEntry(entry: AuditEntry, at: string, rules: EntryRules): StoredEntry {
   const { type, ...rest } = entry;
-  const fields: Record<string, unknown> = { ts: at, type };
-  for (const [name, value] of Object.entries(rest)) fields[name] = toStored(name, value, rules);
-  return JSON.stringify(fields).slice(1, -1);
+  const stored: Record<string, unknown> = { ts: at, type };
+  for (const [name, value] of Object.entries(rest)) stored[name] = toStored(name, value, rules);
+  return stored;
+}
+
+/** The log's own words need no redaction, save what it found in its file. */
+export function toStoredNote(note: LogEntry, at: string, rules: EntryRules): StoredEntry {
+  if (note.type !== "torn") return { ts: at, ...note };
+  return { ts: at, ...note, text: shorten(redacted(note.text, rules)) };
+}
+
+/** A JSON object's text without its braces. */
+export function toFields(stored: StoredEntry): string {
+  return JSON.stringify(stored).slice(1, -1);
 }
 
 function toStored(name: string, value: unknown, rules: EntryRules): unknown {

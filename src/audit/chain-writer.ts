@@ -6,7 +6,7 @@
 import { rename, stat, lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileHandle } from "node:fs/promises";
-import { toFields, type EntryRules, type LogEntry } from "./audit-entry.ts";
+import { toFields, toStoredNote, type EntryRules, type LogEntry } from "./audit-entry.ts";
 import { GENESIS, openLine, seal, type Link } from "./chain.ts";
 import { codeOf, fullFileName, LIVE_FILE, openLiveFile, prepareDirectory } from "./log-files.ts";
 import { findEnd, firstTime, type LogEnd } from "./log-end.ts";
@@ -84,7 +84,11 @@ export function createChainWriter(options: ChainWriterOptions): ChainWriter {
   }
 
   function note(entry: LogEntry): void {
-    notes.push(toFields(entry, new Date(now()).toISOString(), rules));
+    notes.push(fieldsOf(entry));
+  }
+
+  function fieldsOf(entry: LogEntry): string {
+    return toFields(toStoredNote(entry, new Date(now()).toISOString(), rules));
   }
 
   /** After a failed write: which of its lines are on disk? */
@@ -123,10 +127,7 @@ export function createChainWriter(options: ChainWriterOptions): ChainWriter {
   async function append(fields: readonly string[]): Promise<void> {
     try {
       let target = await opened();
-      if (isFull(target)) {
-        await moveOn(target);
-        target = await opened();
-      }
+      if (isFull(target) && (await moveOn(target))) target = await opened();
       const rest = fields.slice(alreadyWritten);
       if (notes.length + rest.length > 0) await write(target, [...notes, ...rest]);
       notes = [];
@@ -142,24 +143,30 @@ export function createChainWriter(options: ChainWriterOptions): ChainWriter {
     return target.size >= options.maxFileBytes || now() - target.openedAt >= options.maxFileAgeMs;
   }
 
-  async function moveOn(target: OpenFile): Promise<void> {
-    await target.handle.datasync();
+  /** false: something lies where the full file would go, and the one in use goes on growing. */
+  async function moveOn(target: OpenFile): Promise<boolean> {
     const full = join(directory, fullFileName(head.seq));
     const isTaken = await lstat(full).then(
       () => true,
       (error: unknown) => codeOf(error) !== "ENOENT",
     );
-    if (isTaken) throw new Error("a full file of that name is there already");
+    if (isTaken) return false;
+    await target.handle.datasync();
     await letGo();
     await rename(path, full);
+    return true;
   }
 
   /** The anchor is on disk before the file goes: a crash between the two leaves a log that still verifies. */
   async function prune(): Promise<void> {
     await pruneFullFiles(directory, options, now(), async (entry) => {
       if (file === null) throw new Error("no file to write the anchor to");
-      await write(file, [toFields(entry, new Date(now()).toISOString(), rules)]);
-      await file.handle.datasync();
+      try {
+        await write(file, [fieldsOf(entry)]);
+        await file.handle.datasync();
+      } finally {
+        unconfirmed = []; // not a line of the batch that waits
+      }
     });
   }
 

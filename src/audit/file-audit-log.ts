@@ -8,13 +8,14 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
-import { toFields, type AuditEntry, type LogEntry } from "./audit-entry.ts";
+import { toFields, toStoredEntry, toStoredNote, type AuditEntry } from "./audit-entry.ts";
 import type { AuditHealth, AuditLog } from "./audit-log.ts";
 import { createChainWriter } from "./chain-writer.ts";
 import { AuditRefused, codeOf } from "./log-files.ts";
 import { newestLines } from "./log-end.ts";
 import { createRecentCalls } from "./recent-calls.ts";
 import { toRecentCall } from "./recent-entry.ts";
+import { createWriteQueue } from "./write-queue.ts";
 
 export interface FileAuditLogOptions {
   readonly directory: string;
@@ -30,9 +31,6 @@ export interface FileAuditLogOptions {
 }
 
 const DAY_MS = 86_400_000;
-const MAX_BATCH_LINES = 500;
-const MAX_BATCH_CHARACTERS = 1024 * 1024;
-const MAX_WAITING_CHARACTERS = 32 * 1024 * 1024;
 const SYNC_EVERY_MS = 1_000;
 const RETRY_MS = 1_000;
 const PATIENCE_MS = 1_000;
@@ -53,7 +51,7 @@ export async function openFileAuditLog(options: FileAuditLogOptions): Promise<Re
     keepMs: keepDays * DAY_MS,
     keepBytes,
   });
-  const queue = createQueue(options.maxWaiting ?? 10_000);
+  const queue = createWriteQueue(options.maxWaiting ?? 10_000);
   const recent = createRecentCalls();
   const waiters = new Set<{ readonly upTo: number; readonly wake: () => void }>();
   let problem: string | null = null;
@@ -79,9 +77,9 @@ export async function openFileAuditLog(options: FileAuditLogOptions): Promise<Re
   function record(entry: AuditEntry): void {
     if (isClosed) return;
     const at = new Date(clock.now()).toISOString();
-    const fields = toFields(entry, at, options);
-    queue.add(fields, at);
-    const call = toRecentCall(JSON.parse(`{${fields}}`));
+    const stored = toStoredEntry(entry, at, options);
+    queue.add(toFields(stored), at);
+    const call = toRecentCall(stored);
     if (call !== null) recent.note(call.subject, call.recent);
     if (problem === null) wake();
   }
@@ -97,15 +95,16 @@ export async function openFileAuditLog(options: FileAuditLogOptions): Promise<Re
   async function drain(): Promise<void> {
     writingSince = clock.monotonic();
     try {
+      await writer.open();
       for (let batch = takeBatch(); batch.length > 0; batch = takeBatch()) {
         await writer.append(batch);
         queue.done();
-        if (problem !== null) log.warn({}, "the audit log is written again");
-        problem = null;
+        recovers();
         wakeWaiters();
         writingSince = clock.monotonic();
         if (clock.monotonic() - lastSync >= SYNC_EVERY_MS) await sync();
       }
+      recovers();
       syncLater();
     } catch (error) {
       fails(error);
@@ -116,7 +115,7 @@ export async function openFileAuditLog(options: FileAuditLogOptions): Promise<Re
   }
 
   function takeBatch(): readonly string[] {
-    return queue.take((lost) => toFields(lost, new Date(clock.now()).toISOString(), options));
+    return queue.take((lost) => toFields(toStoredNote(lost, new Date(clock.now()).toISOString(), options)));
   }
 
   async function sync(): Promise<void> {
@@ -145,6 +144,11 @@ export async function openFileAuditLog(options: FileAuditLogOptions): Promise<Re
     });
   }
 
+  function recovers(): void {
+    if (problem !== null) log.warn({}, "the audit log is written again");
+    problem = null;
+  }
+
   function wakeWaiters(): void {
     for (const waiter of waiters) if (queue.isWritten(waiter.upTo)) waiter.wake();
   }
@@ -155,6 +159,19 @@ export async function openFileAuditLog(options: FileAuditLogOptions): Promise<Re
       return { ok: false, reason: "a write to the audit log does not end" };
     }
     return { ok: true };
+  }
+
+  async function finish(): Promise<void> {
+    await draining;
+    if (queue.size() > 0) await drain();
+    await writer.sync().catch(fails);
+    await writer.close();
+  }
+
+  async function passed(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      clock.after(ms, resolve);
+    });
   }
 
   return ok({
@@ -181,61 +198,8 @@ export async function openFileAuditLog(options: FileAuditLogOptions): Promise<Re
       if (isClosed) return;
       isClosed = true;
       stopTimer?.();
-      await draining;
-      if (queue.size() > 0) await drain();
-      await writer.sync().catch(fails);
-      await writer.close();
+      await Promise.race([finish(), passed(PATIENCE_MS)]);
       if (queue.size() > 0) log.error({ lost: queue.size() }, "audit entries could not be kept");
     },
   });
-}
-
-/** What waits to be written, in order; a batch stays its head until it is `done`. */
-function createQueue(maxWaiting: number) {
-  let waiting: string[] = [];
-  let batch: readonly string[] = [];
-  let batchEntries = 0;
-  let characters = 0;
-  let recorded = 0;
-  let written = 0;
-  let lost: { count: number; from: string; to: string } | null = null;
-  return {
-    add(fields: string, at: string): void {
-      if (waiting.length + batchEntries >= maxWaiting || characters > MAX_WAITING_CHARACTERS) {
-        lost = { count: (lost?.count ?? 0) + 1, from: lost?.from ?? at, to: at };
-        return;
-      }
-      waiting.push(fields);
-      characters += fields.length;
-      recorded += 1;
-    },
-    /** The same batch until it is done; [] when there is nothing to write. */
-    take(toLostFields: (entry: LogEntry) => string): readonly string[] {
-      if (batch.length > 0) return batch;
-      let length = 0;
-      let taken = 0;
-      while (taken < Math.min(waiting.length, MAX_BATCH_LINES) && length < MAX_BATCH_CHARACTERS) {
-        length += waiting[taken++]?.length ?? 0;
-      }
-      const entries = waiting.slice(0, taken);
-      waiting = waiting.slice(taken);
-      characters -= length;
-      batchEntries = taken;
-      batch = entries;
-      // What was lost came after all that was kept.
-      if (lost !== null && waiting.length === 0) {
-        batch = [...entries, toLostFields({ type: "lost", ...lost })];
-        lost = null;
-      }
-      return batch;
-    },
-    done(): void {
-      written += batchEntries;
-      batch = [];
-      batchEntries = 0;
-    },
-    size: () => waiting.length + batchEntries + (lost?.count ?? 0),
-    recorded: () => recorded,
-    isWritten: (upTo: number) => written >= upTo,
-  };
 }

@@ -17,7 +17,7 @@ const NEWLINE = 0x0a;
 
 /** Throws a RangeError where a line is longer than any that the bridge writes. */
 export async function* linesForward(file: FileHandle): AsyncGenerator<LogLine> {
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   let start = 0;
   for (;;) {
     const read = await readAt(file, start + rest.length, CHUNK_BYTES);
@@ -39,7 +39,7 @@ export async function* linesForward(file: FileHandle): AsyncGenerator<LogLine> {
 export async function* linesBackward(file: FileHandle): AsyncGenerator<LogLine> {
   const { size } = await file.stat();
   /** Bytes from `start` on that have not been given out. */
-  let held = Buffer.alloc(0);
+  let held: Buffer = Buffer.alloc(0);
   let start = size;
   let isLast = true;
   while (start > 0) {

@@ -1,6 +1,6 @@
 /** The audit log in memory: for tests and for the demo. Keeps nothing across a restart. */
 import type { Clock } from "../lib/clock.ts";
-import { toFields, type AuditEntry, type EntryRules } from "./audit-entry.ts";
+import { toFields, toStoredEntry, type AuditEntry, type EntryRules } from "./audit-entry.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { GENESIS, seal, type Link } from "./chain.ts";
 import { createRecentCalls } from "./recent-calls.ts";
@@ -21,12 +21,12 @@ export function createMemoryAuditLog(rules: EntryRules, clock: Clock): MemoryAud
   return {
     record(entry: AuditEntry) {
       if (isClosed) return;
-      const fields = toFields(entry, new Date(clock.now()).toISOString(), rules);
-      const { line, link } = seal(head, fields);
+      const stored = toStoredEntry(entry, new Date(clock.now()).toISOString(), rules);
+      const { line, link } = seal(head, toFields(stored));
       head = link;
       lines.push(line);
       if (lines.length > MAX_LINES) lines = lines.slice(-MAX_LINES / 2);
-      const call = toRecentCall(JSON.parse(line));
+      const call = toRecentCall(stored);
       if (call !== null) recent.note(call.subject, call.recent);
     },
     flushed: async () => {},

@@ -28,9 +28,13 @@ export async function pruneFullFiles(
   let total = files.reduce((sum, { size }) => sum + size, 0);
   for (const { name, mtimeMs, size } of files) {
     if (total <= retention.keepBytes && now - mtimeMs <= retention.keepMs) return;
-    const last = (await lastLinkOf(directory, name)) ?? GENESIS;
+    const last = (await lastLinkOf(directory, name).catch(() => null)) ?? GENESIS;
     await anchor({ type: "pruned", file: name, upToSeq: last.seq, upToHash: last.hash });
-    await unlink(join(directory, name));
+    try {
+      await unlink(join(directory, name));
+    } catch {
+      return; // it stays, and is tried again when the next file is full
+    }
     total -= size;
   }
 }

@@ -136,7 +136,8 @@ function createCheck() {
       }
       const line = openLine(bytes);
       if (line.kind !== "line") breaks(line.kind);
-      else link(line);
+      else if (whole) link(line);
+      else breaks("altered"); // its line break was taken away
     },
     tooLong(): void {
       number += 1;

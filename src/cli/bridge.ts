@@ -1,16 +1,15 @@
 /** Makes the real bridge out of a Config: every adapter is constructed here and nowhere else. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { nanoid } from "nanoid";
 import { createRecentCalls } from "../audit/recent-calls.ts";
 import { createAuthenticate } from "../auth/bearer.ts";
-import { createAppServerBackend } from "../codex/app-server/backend.ts";
 import { createCodex, type Codex } from "../codex/codex.ts";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
 import { findCodex, type CodexInstall } from "../codex/install.ts";
-import { createMcpServerBackend } from "../codex/mcp-server/backend.ts";
 import type { BackendFacts, BackendParts } from "../codex/backend.ts";
-import { runCanary, type CanaryTerms } from "../codex/canary.ts";
+import type { CanaryTerms } from "../codex/canary.ts";
 import { createConfinementProof, type ConfinementProof } from "../codex/confinement-proof.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { callOf, createApp, type BridgeApp } from "../http/app.ts";
@@ -24,8 +23,8 @@ import { decideTurn, isSameDirectory, type Ceiling, type Project } from "../poli
 import type { Failure } from "../policy/failure.ts";
 import type { Grant } from "../policy/grant.ts";
 import { tools } from "../tools/index.ts";
-import { createMcpServerFactory, toolsFingerprint } from "../tools/mcp-server.ts";
 import type { ToolRoom } from "../tools/room.ts";
+import { fingerprintOf, toWireTools } from "../tools/tool-list.ts";
 import { identifyDirectory } from "../workspace/directory.ts";
 import { createWorkspace } from "../workspace/workspace.ts";
 
@@ -48,6 +47,7 @@ export async function createBridge(
   config: Config,
   surroundings: BridgeSurroundings,
 ): Promise<Result<Bridge, ConfigProblem[]>> {
+  // Modules are most of the start: those that need Codex or a call are loaded after the port is open (makeReady).
   const { log, environment } = surroundings;
   const clock = systemClock;
   const projects = await identifyProjects(config);
@@ -82,8 +82,13 @@ export async function createBridge(
         skipUnder: packageRoot,
       }),
     drivers: {
-      "app-server": (install) => createAppServerBackend(partsOf(install), version),
-      "mcp-server": (install) => {
+      "app-server": async (install) => {
+        const { createAppServerBackend } = await import("../codex/app-server/backend.ts");
+        return createAppServerBackend(partsOf(install), version);
+      },
+      "mcp-server": async (install) => {
+        const { createAppServerBackend } = await import("../codex/app-server/backend.ts");
+        const { createMcpServerBackend } = await import("../codex/mcp-server/backend.ts");
         const parts = partsOf(install);
         return createMcpServerBackend(parts, createAppServerBackend(parts, version), version);
       },
@@ -113,14 +118,21 @@ export async function createBridge(
     recheck: async (grant) => recheckDirectories(grant),
   });
   const confinement = createConfinementProof({
-    run: async () =>
-      runCanary({ backend: codex, scratch: join(config.stateDir, "canary"), grantFor: grantForCanary }),
+    run: async () => {
+      const { runCanary } = await import("../codex/canary.ts");
+      return runCanary({
+        backend: codex,
+        scratch: join(config.stateDir, "canary"),
+        grantFor: grantForCanary,
+      });
+    },
     cacheFile: join(config.stateDir, "confinement.json"),
     codexHome: codexHome(env),
     clock,
     log,
   });
-  const fingerprint = toolsFingerprint(tools);
+  let fingerprint: string | null = null;
+  let mcpServer: Promise<McpServerFactory> | null = null;
   const room: ToolRoom = {
     version,
     ceiling,
@@ -133,7 +145,7 @@ export async function createBridge(
     jobs,
     threads,
     recentCalls: createRecentCalls(),
-    toolsFingerprint: () => fingerprint,
+    toolsFingerprint: () => (fingerprint ??= fingerprintOf(toWireTools(tools))),
     workspace,
     clock,
     log,
@@ -148,7 +160,7 @@ export async function createBridge(
       noAuth: config.noAuth,
       headerSecret: config.headerSecret ?? null,
     }),
-    mcpServer: createMcpServerFactory(tools, room, callOf),
+    mcpServer: async (context) => (await (mcpServer ??= loadMcpServer(room)))(context),
     readiness: () => readinessOf(codex, confinement),
     metrics: null,
     restoreHeaders: isLoopback(config.host),
@@ -161,6 +173,7 @@ export async function createBridge(
     projects: projects.value,
     async makeReady() {
       const usable = await codex.ready();
+      await Promise.all([http.load(), (mcpServer ??= loadMcpServer(room))]);
       if (usable.ok) await confinement.ensure(usable.value);
       return usable;
     },
@@ -170,6 +183,11 @@ export async function createBridge(
       await http.close();
     },
   });
+}
+
+async function loadMcpServer(room: ToolRoom): Promise<McpServerFactory> {
+  const { createMcpServerFactory } = await import("../tools/mcp-server.ts");
+  return createMcpServerFactory(tools, room, callOf);
 }
 
 async function identifyProjects(config: Config): Promise<Result<Project[], ConfigProblem[]>> {

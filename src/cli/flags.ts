@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { loadConfig, type Config, type ConfigProblem } from "../config/load.ts";
 import { toFlag } from "../config/names.ts";
 import { settingNames, settings } from "../config/settings.ts";
-import { fail, type Result } from "../lib/result.ts";
+import type { Result } from "../lib/result.ts";
 import type { Terminal } from "./terminal.ts";
 
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
@@ -12,20 +12,39 @@ export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 /** Settings that are on or off: their flag takes no value. */
 const switches = new Set(settingNames.filter((name) => settings.shape[name].safeParse("on").data === true));
 
-export function parseFlags(argv: readonly string[]): Result<Flags, ConfigProblem[]> {
+export interface ParsedFlags {
+  readonly flags: Flags;
+  /** Everything on the command line that is not understood. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+export function parseFlags(argv: readonly string[]): ParsedFlags {
   const options: Record<string, { type: "string" | "boolean"; short?: string }> = {
     help: { type: "boolean", short: "h" },
   };
   for (const name of settingNames) {
     options[toFlag(name)] = { type: switches.has(name) ? "boolean" : "string" };
   }
-  try {
-    const { values } = parseArgs({ args: [...argv], options, allowPositionals: false });
-    return { ok: true, value: values };
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    return fail([{ setting: "command line", problem: problem.split(". To specify")[0] ?? problem }]);
+  // Not strict: Node would stop at the first mistake, and all of them are told at once.
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
+  const flags: Record<string, string | boolean> = {};
+  const problems: ConfigProblem[] = [];
+  for (const token of tokens) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional") {
+      problems.push({ setting: token.value, problem: "is not understood here" });
+      continue;
+    }
+    const { name, rawName, value, inlineValue } = token;
+    const type = Object.hasOwn(options, name) ? options[name]?.type : undefined;
+    if (type === undefined) problems.push({ setting: rawName, problem: "is not a flag" });
+    else if (type === "boolean" && value !== undefined)
+      problems.push({ setting: rawName, problem: "takes no value" });
+    else if (type === "string" && (value === undefined || (value.startsWith("-") && !inlineValue)))
+      problems.push({ setting: rawName, problem: `needs a value; write ${rawName}=...` });
+    else flags[name] = value ?? true;
   }
+  return { flags, problems };
 }
 
 export async function loadConfigFor(

@@ -14,18 +14,14 @@ const ANSWERS_GRACE_MS = 1_000;
 const JOBS_GRACE_MS = 2_000;
 
 export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
-  const flags = parseFlags(argv);
-  if (!flags.ok) {
-    printProblems(terminal, flags.failure);
-    return EXIT_USAGE;
-  }
-  if (flags.value["help"] === true) {
+  const { flags, problems } = parseFlags(argv);
+  if (flags["help"] === true) {
     terminal.stdout.write(helpText());
     return EXIT_FINE;
   }
-  const config = await loadConfigFor(terminal, flags.value);
-  if (!config.ok) {
-    printProblems(terminal, config.failure);
+  const config = await loadConfigFor(terminal, flags);
+  if (!config.ok || problems.length > 0) {
+    printProblems(terminal, config.ok ? problems : [...problems, ...config.failure]);
     return EXIT_USAGE;
   }
   if (!hasAuth(config.value)) {
@@ -70,10 +66,12 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
     "listening",
   );
   if (config.noAuth) log.warn({}, "no authentication: every program on this machine can use this bridge");
-  const usable = await bridge.makeReady();
-  if (usable.ok) log.info({ codex: usable.value.codexVersion, backend: usable.value.kind }, "ready");
+  const readying = bridge.makeReady().then((usable) => {
+    if (usable.ok) log.info({ codex: usable.value.codexVersion, backend: usable.value.kind }, "ready");
+  });
 
-  await stop.promise;
+  // A Codex that does not answer must not keep anybody from stopping the bridge.
+  await Promise.race([Promise.all([readying, stop.promise]), stop.promise]);
   log.info({}, "stopping");
   await Promise.all([listening.value.close(ANSWERS_GRACE_MS), bridge.close(JOBS_GRACE_MS)]);
   log.info({}, "stopped");

@@ -31,7 +31,9 @@ export interface Codex extends CodexBackend {
 export interface CodexParts {
   readonly choice: BackendChoice;
   readonly find: () => Promise<Result<CodexInstall, Failure>>;
-  readonly drivers: Readonly<Record<BackendKind, (install: CodexInstall) => CodexBackend>>;
+  readonly drivers: Readonly<
+    Record<BackendKind, (install: CodexInstall) => CodexBackend | Promise<CodexBackend>>
+  >;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -58,7 +60,7 @@ export function createCodex(parts: CodexParts): Codex {
       if (!found.ok) return note(found);
       const picked = pickBackend(parts.choice, found.value);
       if (!picked.ok) return note(picked);
-      driver = parts.drivers[picked.value.kind](found.value);
+      driver = await parts.drivers[picked.value.kind](found.value);
       status = { ...status, backend: picked.value.kind, why: picked.value.why };
       parts.log.info({ backend: picked.value.kind, codex: found.value.version }, picked.value.why);
     }

@@ -121,7 +121,12 @@ async function loadFile(sources: ConfigSources, problems: ConfigProblem[]): Prom
   }
 }
 
-function defaultDirectory(sources: ConfigSources, variable: string, fallback: string): string {
+/** The bridge's own directory below an XDG base directory, or below `fallback` in the home directory. */
+export function defaultDirectory(
+  sources: Pick<ConfigSources, "environment">,
+  variable: string,
+  fallback: string,
+): string {
   const { HOME: home = homedir() } = sources.environment;
   const base = sources.environment[variable];
   return join(base !== undefined && isAbsolute(base) ? base : join(home, fallback), "codex-gpt-bridge");

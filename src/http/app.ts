@@ -11,7 +11,7 @@ import type { Log } from "../lib/log.ts";
 import type { Result } from "../lib/result.ts";
 import { parseAccept } from "./accept.ts";
 import { readJsonBody, type Wire } from "./json-body.ts";
-import { createMcpEndpoint } from "./mcp.ts";
+import type { McpEndpoint } from "./mcp.ts";
 import { jsonHeaders, toResponse, type HttpRefusal } from "./refusal.ts";
 import { createVisitorCheck } from "./visitor.ts";
 
@@ -59,6 +59,8 @@ interface HttpEnv {
 
 export interface BridgeApp {
   readonly app: Hono<HttpEnv>;
+  /** Loads what answers MCP. The first call does so too; the start of the bridge does not wait for it. */
+  readonly load: () => Promise<void>;
   /** Ends what MCP still has open; call it when the listener has closed. */
   readonly close: () => Promise<void>;
 }
@@ -66,13 +68,8 @@ export interface BridgeApp {
 export function createApp(parts: AppParts): BridgeApp {
   const { authenticate, clock, log, metrics, onArrival } = parts;
   const visitorRefusal = createVisitorCheck(parts.allowedHosts);
-  const mcp = createMcpEndpoint({
-    mcpServer: parts.mcpServer,
-    restoreHeaders: parts.restoreHeaders,
-    onError: (error) => {
-      log.debug({ reason: error.message }, "MCP rejected a message");
-    },
-  });
+  let endpoint: Promise<McpEndpoint> | null = null;
+  const mcp = async (): Promise<McpEndpoint> => (endpoint ??= loadEndpoint(parts));
   const health = JSON.stringify({ ok: true, name: "codex-gpt-bridge", version: parts.version });
   const app = new Hono<HttpEnv>();
 
@@ -95,7 +92,7 @@ export function createApp(parts: AppParts): BridgeApp {
     const body = await readJsonBody(c.req.raw, c.env ?? {});
     if (!body.ok) return refuse(c, body.failure);
     const authInfo = toAuthInfo({ caller: authenticated.value, requestId: c.get("requestId") });
-    return mcp.answer({ request: c.req.raw, body: body.value, authInfo, accepted });
+    return (await mcp()).answer({ request: c.req.raw, body: body.value, authInfo, accepted });
   });
   app.all("/mcp", (c) => refuse(c, { code: "method_not_allowed", allow: "POST" }));
 
@@ -123,7 +120,15 @@ export function createApp(parts: AppParts): BridgeApp {
     return response;
   });
 
-  return { app, close: () => mcp.close() };
+  return {
+    app,
+    async load() {
+      await mcp();
+    },
+    async close() {
+      await (await endpoint)?.close();
+    },
+  };
 
   function finish(c: Context<HttpEnv>, at: number, elapsedMs: number): void {
     const requestId = c.get("requestId");
@@ -140,6 +145,18 @@ export function createApp(parts: AppParts): BridgeApp {
     const arrival = { requestId, at, method, path, status, caller: caller ?? null };
     onArrival(refusal === undefined ? arrival : { ...arrival, reason: refusal.code });
   }
+}
+
+/** The MCP SDK is a quarter of all that the bridge loads. */
+async function loadEndpoint({ mcpServer, restoreHeaders, log }: AppParts): Promise<McpEndpoint> {
+  const { createMcpEndpoint } = await import("./mcp.ts");
+  return createMcpEndpoint({
+    mcpServer,
+    restoreHeaders,
+    onError: (error) => {
+      log.debug({ reason: error.message }, "MCP rejected a message");
+    },
+  });
 }
 
 function refuse(c: Context<HttpEnv>, refusal: HttpRefusal): Response {

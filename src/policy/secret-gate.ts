@@ -15,22 +15,24 @@ interface Anchored {
   readonly offset: number;
 }
 
-const WINDOW = 3;
+/** Three letters are looked up; a fourth before them, any letter where a literal is no longer, widens the steps. */
+const LOOKED_UP = 3;
+const WIDEST_STEP = 3;
 
 /** `literals` have at least three characters each; of characters beyond one byte only the low byte is compared. */
 export function createGate(literals: readonly string[]): Gate {
-  const shifts = new Uint8Array(1 << 16).fill(WINDOW - 1);
+  const steps = new Uint8Array(1 << 16).fill(WIDEST_STEP);
   const buckets: Anchored[][] = [];
   const bucketOf = new Uint16Array(1 << 15);
   for (const [index, literal] of literals.entries()) {
-    const folded = Uint8Array.from({ length: literal.length }, (_, at) =>
-      fold(literal.charCodeAt(at) & 0xff),
-    );
-    if (folded.length < WINDOW) throw new Error("a literal of the gate is too short");
+    const folded = Uint8Array.from({ length: literal.length }, (_, at) => fold(literal.charCodeAt(at) & 0xff));
+    if (folded.length < LOOKED_UP) throw new Error("a literal of the gate is too short");
     const offset = rarestWindow(folded);
     const [a, b, c] = [folded[offset] ?? 0, folded[offset + 1] ?? 0, folded[offset + 2] ?? 0];
-    setShift(shifts, a, b, 1);
-    setShift(shifts, b, c, 0);
+    const before = folded[offset - 1];
+    for (const first of before === undefined ? ANY : [before]) setStep(steps, first, a, 2);
+    setStep(steps, a, b, 1);
+    setStep(steps, b, c, 0);
     const slot = slotOf(a, b, c);
     if (bucketOf[slot] === 0) bucketOf[slot] = buckets.push([]);
     buckets[(bucketOf[slot] ?? 0) - 1]?.push({ index, folded, offset });
@@ -38,22 +40,23 @@ export function createGate(literals: readonly string[]): Gate {
   return {
     scan: (bytes, visit) => {
       const end = bytes.length;
-      let at = WINDOW - 1;
+      let at = LOOKED_UP - 1;
       while (at < end) {
-        const b = bytes[at - 1] as number;
-        const c = bytes[at] as number;
-        const shift = shifts[(b << 8) | c] as number;
-        if (shift > 0) {
-          at += shift;
+        const pair = ((bytes[at - 1] as number) << 8) | (bytes[at] as number);
+        const step = steps[pair] as number;
+        if (step > 0) {
+          at += step;
           continue;
         }
-        const bucket = bucketOf[slotOf(bytes[at - 2] as number, b, c)] as number;
+        const bucket = bucketOf[slotOf(bytes[at - 2] as number, pair >> 8, pair & 255)] as number;
         if (bucket > 0) visitBucket(buckets[bucket - 1] ?? [], bytes, at - 2, visit);
         at++;
       }
     },
   };
 }
+
+const ANY = Array.from({ length: 256 }, (_, code) => code);
 
 function visitBucket(
   bucket: readonly Anchored[],
@@ -79,11 +82,11 @@ function slotOf(a: number, b: number, c: number): number {
   return ((a & 31) << 10) | ((b & 31) << 5) | (c & 31);
 }
 
-function setShift(shifts: Uint8Array, first: number, second: number, shift: number): void {
+function setStep(steps: Uint8Array, first: number, second: number, step: number): void {
   for (const a of bothCases(first)) {
     for (const b of bothCases(second)) {
       const pair = (a << 8) | b;
-      shifts[pair] = Math.min(shifts[pair] ?? 0, shift);
+      steps[pair] = Math.min(steps[pair] ?? 0, step);
     }
   }
 }
@@ -95,12 +98,12 @@ function bothCases(code: number): readonly number[] {
 const COMMON_PAIRS =
   "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri ro ic ne ea ra ce li ch ll be ma si om ur";
 
-/** The three letters that ordinary text is least likely to hold, the last two above all. */
+/** The three letters that ordinary text is least likely to hold, the last two above all; not the first three if possible. */
 function rarestWindow(folded: Uint8Array): number {
   let best = 0;
   let bestCost = Number.POSITIVE_INFINITY;
-  for (let offset = 0; offset + WINDOW <= folded.length; offset++) {
-    const cost = pairCost(folded, offset + 1) * 2 + pairCost(folded, offset);
+  for (let offset = 0; offset + LOOKED_UP <= folded.length; offset++) {
+    const cost = pairCost(folded, offset + 1) * 2 + pairCost(folded, offset) + (offset === 0 ? 1.5 : 0);
     if (cost < bestCost) [best, bestCost] = [offset, cost];
   }
   return best;

@@ -82,6 +82,8 @@ export interface NameJudgement {
   readonly kind: NameKind;
   /** Present where content may clear the name, or make it worse. */
   readonly look?: Look;
+  /** Present where no content makes it worse than a warning: what a registry hands to everybody. */
+  readonly atMost?: "warn";
 }
 
 /** One secret in a text: `text.slice(start, end)`. */

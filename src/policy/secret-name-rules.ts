@@ -21,7 +21,7 @@ export const EXACT_NAMES = table([
   [block("dotenv", "envrc"), ".envrc"],
   [block("private-key"), "identity.pem ssh_host_key private-key private_key privatekey deploy_key"],
   [block("private-key", "pem"), "identity"],
-  [block("package-credentials", "npmrc"), ".npmrc _npmrc npmrc .yarnrc .yarnrc.yml .yarnrc.yaml bunfig.toml"],
+  [block("package-credentials", "npmrc"), ".npmrc _npmrc .yarnrc .yarnrc.yml .yarnrc.yaml bunfig.toml"],
   [
     block("package-credentials", "assignments"),
     ".pypirc pypirc .gemrc nuget.config .nuget.config gradle.properties",
@@ -88,8 +88,8 @@ export const EXACT_NAMES = table([
     block("key-store"),
     "key4.db key3.db logins.json signons.sqlite wallet.dat login.keychain login.keychain-db secring.gpg secring.pgp trustdb.gpg.key .keystore keystore",
   ],
-  [block("private-key", "key"), "master.key keys.txt key.txt .age-key.txt"],
-  [block("tool-credentials"), "shadow .shadow shadow- gshadow"],
+  [block("private-key", "key"), "master.key"],
+  [warn("private-key", "pem"), "keys.txt key.txt .age-key.txt"],
   [
     warn("key-store"),
     "debug.keystore cacerts truststore.jks truststore.p12 truststore.pfx truststore.pkcs12 trust.jks",
@@ -131,6 +131,7 @@ export const PLACED_NAMES = table([
     ".envs/.django .envs/.postgres .envs/.local .envs/.production .production/.django .production/.postgres .local/.django .local/.postgres",
   ],
   [block("private-key", "key"), "age/keys.txt sops/keys.txt"],
+  [block("tool-credentials"), "etc/shadow etc/shadow- etc/gshadow etc/gshadow- etc/master.passwd"],
 ]);
 
 /** Directories below which every file that is not known to be public is a key: `.ssh/github`, `.gnupg/private-keys-v1.d/x.key`. */

@@ -55,7 +55,13 @@ function judgeNormalized(name: string, parents: readonly string[], depth = 0): N
   if (inner === null || inner.verdict === "allow") return inner;
   if (outer.wrap === "template") return TEMPLATE;
   if (outer.wrap === "encrypted") return ENCRYPTED;
-  return outer.wrap === "archive" ? { verdict: inner.verdict, kind: inner.kind } : inner;
+  return outer.wrap === "archive" ? archived(inner) : inner;
+}
+
+/** Nothing can be looked at inside an archive: only what is nearly always a secret is still one. */
+function archived({ verdict, kind, look }: NameJudgement): NameJudgement {
+  const isLikely = look === undefined || kind === "dotenv" || kind === "private-key" || look === "npmrc";
+  return { verdict: isLikely ? verdict : "warn", kind };
 }
 
 function judgePlace(name: string, parents: readonly string[]): NameJudgement | null {
@@ -163,5 +169,5 @@ function judgeLookalike(name: string, parents: readonly string[]): NameJudgement
 function softenInNodeModules(judgement: NameJudgement, parents: readonly string[]): NameJudgement {
   const shipped = judgement.kind === "private-key" || judgement.kind === "key-store";
   if (!shipped || judgement.verdict !== "block" || !parents.includes("node_modules")) return judgement;
-  return { ...judgement, verdict: "warn" };
+  return { ...judgement, verdict: "warn", atMost: "warn" };
 }

@@ -80,7 +80,7 @@ export const CONTENT_RULES: readonly ContentRule[] = [
   block(
     "npm",
     "_authtoken npmauthtoken",
-    /(?:_authToken|npmAuthToken)["']?\s{0,4}[=:]\s{0,4}["']?([A-Za-z0-9_+/=.-]{8,512})/y,
+    /(?:_authToken|npmAuthToken)["']?\s{0,4}[=:]\s{0,4}["']?((?=[A-Za-z_+/=.-]*\d)[A-Za-z0-9_+/=.-]{12,512})/y,
   ),
   block("pypi", "pypi-", /(?<![A-Za-z0-9_-])pypi-(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{50,400}/y),
   block("rubygems", "rubygems_", /(?<![A-Za-z0-9_])rubygems_[a-f0-9]{48}/y),

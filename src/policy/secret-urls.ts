@@ -10,10 +10,12 @@ const WEB = /^(?:https?|git|ftps?|wss?|svn|hg|socks\d?)(?:\+\w+)?$/i;
 /** This machine, or a container beside it: a name without a dot. */
 const OWN_MACHINE = /^(?:localhost|127\.\d|0\.0\.0\.0|\[::1\]|host\.docker\.internal|[\w-]{1,40}(?![\w.-]))/i;
 const ANY_MACHINE = /^(?:[\w-]{1,40}\.){0,3}(?:example|invalid|test|your)\b|^[<$%{]/i;
-const WORD_FOR_PASSWORD = /^(?:pass(?:word|wd)?|pwd|pw|secret|token|key|x-oauth-basic|x-access-token)$/i;
+const WORD_FOR_PASSWORD =
+  /^(?:pass(?:word|wd)?|pwd|pw|secret|token|key|x-oauth-basic|x-access-token|anon(?:ymous|cvs)?)$/i;
 
 /** `start` is where `://` stands. */
 export function credentialsOfUrl(text: string, start: number): ContentHit | null {
+  if (!hasUserInfo(text, start + 3)) return null;
   USER_AND_PASSWORD.lastIndex = start;
   const both = USER_AND_PASSWORD.exec(text);
   if (both !== null) {
@@ -36,6 +38,16 @@ export function hasUrlCredentials(text: string): boolean {
   return false;
 }
 
+/** Most URLs go on with a host and a slash: seen without a pattern. */
+function hasUserInfo(text: string, from: number): boolean {
+  for (let at = from; at < from + 400; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x40) return true;
+    if (!(code > 0x20) || code === 0x2f || code === 0x22 || code === 0x27 || code === 0x60) return false;
+  }
+  return false;
+}
+
 function kindOfUrl(text: string, start: number): "basic-auth-url" | "database-url" {
   const scheme = SCHEME.exec(text.slice(Math.max(0, start - 26), start))?.[0] ?? "";
   return WEB.test(scheme) ? "basic-auth-url" : "database-url";
@@ -50,7 +62,8 @@ function tokenAsUser(user: string, start: number): ContentHit | null {
 }
 
 function isNoPassword(user: string, password: string, host: string): boolean {
-  if (isPlaceholder(password) || WORD_FOR_PASSWORD.test(password)) return true;
+  if (password.length < 4 || isPlaceholder(password) || WORD_FOR_PASSWORD.test(password)) return true;
   const isUsual = isWeakPassword(password) || password === user;
-  return isUsual && (OWN_MACHINE.test(host) || ANY_MACHINE.test(host));
+  if (ANY_MACHINE.test(host)) return isUsual || password.length < 8 || !/\d/.test(password);
+  return isUsual && OWN_MACHINE.test(host);
 }

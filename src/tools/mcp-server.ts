@@ -35,14 +35,16 @@ export function createMcpServerFactory(
   room: ToolRoom,
   callOf: (authInfo: AuthInfo | undefined) => { caller: Caller; requestId: string },
 ): McpServerFactory {
-  const wireTools = toWireTools(tools);
+  // Made when it is first asked for: the schemas take some 10 ms, which the start of the bridge need not wait for.
+  let made: WireTools | null = null;
+  const wireTools = (): WireTools => (made ??= toWireTools(tools));
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   const info = { name: "codex-gpt-bridge", title: "Codex GPT Bridge", version: room.version };
   const options = { capabilities: { tools: {} }, instructions: INSTRUCTIONS };
 
   return () => {
     const server = new Server(info, options);
-    server.setRequestHandler("tools/list", () => ({ tools: wireTools }));
+    server.setRequestHandler("tools/list", () => ({ tools: wireTools() }));
     server.setRequestHandler("tools/call", async (request, context): Promise<CallToolResult> => {
       const arrivedAt = room.clock.monotonic();
       const { caller, requestId } = callOf(context.http?.authInfo);
@@ -103,6 +105,8 @@ export function createMcpServerFactory(
 export function toolsFingerprint(tools: readonly Tool[]): string {
   return fingerprintOf(toWireTools(tools));
 }
+
+type WireTools = ReturnType<typeof toWireTools>;
 
 /** The first thing that is wrong, in the caller's own words for it; never the value. */
 function toArgumentFailure(error: z.ZodError): Failure {

@@ -59,10 +59,9 @@ export async function startTurn(
   if (!limitMs.ok) return refused(limitMs.failure);
   const wish = await makeWish();
   if (!wish.ok) return refused(wish.failure);
-  const usable = await room.codex.ready();
-  if (!usable.ok) return refused(usable.failure);
-  const { state } = await room.confinement.ensure(usable.value);
-  const granted = await authorize(wish.value, state === "proven", room);
+  const prepared = await inTime(prepare(room), call, room);
+  if (!prepared.ok) return refused(prepared.failure);
+  const granted = await authorize(wish.value, prepared.value.isProven, room);
   if (!granted.ok) return refused(granted.failure);
   const grant = granted.value;
 
@@ -80,6 +79,28 @@ export async function startTurn(
   });
   if (!submitted.ok) return refused(submitted.failure);
   return answerSoon(submitted.value.job.jobId, submitted.value.deduplicated, call, room);
+}
+
+/** A Codex that can be used, and whether its confinement was proven. */
+async function prepare(room: ToolRoom): Promise<Result<{ isProven: boolean }, Failure>> {
+  const usable = await room.codex.ready();
+  if (!usable.ok) return usable;
+  const { state } = await room.confinement.ensure(usable.value);
+  return ok({ isProven: state === "proven" });
+}
+
+/** What takes longer than a call may last goes on without it; the next call finds what came of it. */
+async function inTime<T>(
+  work: Promise<Result<T, Failure>>,
+  call: ToolCall,
+  room: ToolRoom,
+): Promise<Result<T, Failure>> {
+  const { promise: late, resolve } = Promise.withResolvers<Result<T, Failure>>();
+  const spentMs = room.clock.monotonic() - call.arrivedAt;
+  const stopTimer = room.clock.after(Math.max(0, room.limits.fastReturnMs - spentMs), () => {
+    resolve(fail({ code: "codex_unsupported", reason: "it does not answer" }));
+  });
+  return Promise.race([work, late]).finally(stopTimer);
 }
 
 async function authorize(

@@ -4,7 +4,7 @@
  */
 
 export interface ContentCache {
-  readonly memory: SharedArrayBuffer;
+  readonly words: Int32Array<SharedArrayBuffer>;
   readonly add: (fingerprints: Int32Array) => void;
 }
 
@@ -26,11 +26,10 @@ const WORDS_PER_SLOT = 2;
 
 /** `slots` is a power of two; each takes eight bytes. */
 export function createContentCache(slots = 1 << 19): ContentCache {
-  const memory = new SharedArrayBuffer((HEADER + slots * WORDS_PER_SLOT) * 4);
-  const words = new Int32Array(memory);
+  const words = new Int32Array(new SharedArrayBuffer((HEADER + slots * WORDS_PER_SLOT) * 4));
   words.set(crypto.getRandomValues(new Int32Array(2)), SEED_A);
   return {
-    memory,
+    words,
     add: (fingerprints) => {
       for (let index = 0; index + 1 < fingerprints.length; index += WORDS_PER_SLOT) {
         if ((words[TAKEN] ?? 0) * 2 > slots) words.fill(0, TAKEN);
@@ -40,24 +39,31 @@ export function createContentCache(slots = 1 << 19): ContentCache {
   };
 }
 
-/** Two words that stand for a file in exactly this state; never both zero. */
-export function fingerprintOf(memory: SharedArrayBuffer, state: FileState): readonly [number, number] {
-  const words = new Int32Array(memory, 0, HEADER);
-  let a = words[SEED_A] as number;
-  let b = words[SEED_B] as number;
-  for (const part of [state.dev, state.ino, state.size, state.mtimeMs * 1024, state.ctimeMs * 1024]) {
-    const low = part | 0;
-    const high = (part / 2 ** 32) | 0;
-    a = mix(a ^ low, 0x85ebca6b) ^ high;
-    b = mix(b ^ high, 0xc2b2ae35) ^ low;
-    a = mix(a, 0x27d4eb2f);
-    b = mix(b ^ a, 0x165667b1);
-  }
-  return [a, b | 1];
+export function isEmptyCache(words: Int32Array): boolean {
+  return words[TAKEN] === 0;
 }
 
-export function isRemembered(memory: SharedArrayBuffer, a: number, b: number): boolean {
-  const words = new Int32Array(memory);
+/** Writes two words that stand for a file in exactly this state; the second is never zero. */
+export function fingerprintOf(words: Int32Array, state: FileState, into: Int32Array): void {
+  let a = words[SEED_A] as number;
+  let b = words[SEED_B] as number;
+  const take = (part: number): void => {
+    const low = part | 0;
+    const high = (part / 2 ** 32) | 0;
+    a = mix(mix(a ^ low, 0x85ebca6b) ^ high, 0x27d4eb2f);
+    b = mix(mix(b ^ high, 0xc2b2ae35) ^ low, 0x165667b1) ^ a;
+  };
+  take(state.dev);
+  take(state.ino);
+  take(state.size);
+  take(state.mtimeMs * 1024);
+  take(state.ctimeMs * 1024);
+  into[0] = a;
+  into[1] = b | 1;
+}
+
+export function isRemembered(words: Int32Array, fingerprint: Int32Array): boolean {
+  const [a, b] = [fingerprint[0] as number, fingerprint[1] as number];
   const slots = (words.length - HEADER) / WORDS_PER_SLOT;
   for (let slot = a & (slots - 1), tries = 0; tries < slots; slot = (slot + 1) & (slots - 1), tries++) {
     const at = HEADER + slot * WORDS_PER_SLOT;

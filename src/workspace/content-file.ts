@@ -2,7 +2,7 @@
  * Reads one file, a bounded part of it, and finds the secrets in its content. Synchronous: for a worker thread. Opens
  * nothing that could make it wait, keeps nothing of what it read.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { constants, openSync, readSync } from "node:fs";
 import { findSecrets, LONGEST_SECRET } from "../policy/secret-content.ts";
 import type { ContentHit, ContentKind } from "../policy/secret-kinds.ts";
 import { utf16Order } from "../policy/secret-text.ts";
@@ -25,23 +25,17 @@ export function createScanBuffer(): Buffer {
   return Buffer.allocUnsafeSlow(LONGEST_SECRET + MIB);
 }
 
-/** null: nothing found. Throws what `node:fs` throws; ELOOP and ENXIO where the path is no regular file any more. */
-export function scanFile(
-  path: string | Buffer,
-  size: number,
-  buffer: Buffer,
-  isStopped: () => boolean,
-): FileVerdict | null {
-  const file = openSync(path, FLAGS);
-  try {
-    const head = buffer.subarray(0, Math.min(MIB, Math.max(size + 1, 4096)));
-    const length = readFully(file, head, 0);
-    if (length < head.length) return judgeBytes(buffer.subarray(0, length), null);
-    if (!fstatSync(file).isFile()) return null;
-    return scanLongFile(file, length, size, buffer, isStopped);
-  } finally {
-    closeSync(file);
-  }
+/** Opens a file for `scanFile` without waiting for anybody; a link is not followed. Throws what `node:fs` throws. */
+export function openForScan(path: string | Buffer): number {
+  return openSync(path, FLAGS);
+}
+
+/** null: nothing found. `file` is a regular file of about `size` bytes; it stays open. Throws what `node:fs` throws. */
+export function scanFile(file: number, size: number, buffer: Buffer, isStopped: () => boolean): FileVerdict | null {
+  const head = buffer.subarray(0, Math.min(MIB, Math.max(size + 1, 4096)));
+  const length = readFully(file, head, 0);
+  if (length < head.length) return judgeBytes(buffer.subarray(0, length), null);
+  return scanLongFile(file, length, size, buffer, isStopped);
 }
 
 /** The first `read` bytes are in the buffer already. */
@@ -84,9 +78,10 @@ function keepOverlap(buffer: Buffer, length: number): number {
 function readFully(file: number, into: Buffer, position: number): number {
   let length = 0;
   while (length < into.length) {
-    const read = readSync(file, into, length, into.length - length, position + length);
-    if (read === 0) break;
+    const wanted = into.length - length;
+    const read = readSync(file, into, length, wanted, position + length);
     length += read;
+    if (read < wanted) break; // a regular file gives less than was asked for at its end only
   }
   return length;
 }

@@ -38,7 +38,7 @@ interface Job {
   readonly settle: (answer: ContentAnswer | Error | null) => void;
 }
 
-const cache = createContentCache();
+let cache = createContentCache();
 let seats: Seat[] = [];
 const jobs: Job[] = [];
 const running = new Map<number, Job>();
@@ -46,7 +46,7 @@ let nextBatchId = 1;
 let idleTimer: NodeJS.Timeout | undefined;
 
 export function startContentRun(parts: ContentRunParts): ContentRun {
-  const stopFlag = new SharedArrayBuffer(4);
+  const stopFlag = new Int32Array(new SharedArrayBuffer(4));
   const all = Promise.withResolvers<void>();
   all.promise.catch(() => undefined); // `finish` may be asked for later, or never
   let files: { directory: string; names: readonly string[] }[] = [];
@@ -66,7 +66,7 @@ export function startContentRun(parts: ContentRunParts): ContentRun {
   };
   const flush = (): void => {
     if (files.length === 0) return;
-    const batch = { batchId: nextBatchId++, cache: cache.memory, stop: stopFlag, files };
+    const batch = { batchId: nextBatchId++, cache: cache.words, stop: stopFlag, files };
     files = [];
     gathered = 0;
     open++;
@@ -91,10 +91,15 @@ export function startContentRun(parts: ContentRunParts): ContentRun {
     },
     stop: () => {
       stopped = true;
-      Atomics.store(new Int32Array(stopFlag), 0, 1);
+      Atomics.store(stopFlag, 0, 1);
       all.resolve();
     },
   };
+}
+
+/** The next scan reads everything again. */
+export function forgetCleanFiles(): void {
+  cache = createContentCache();
 }
 
 function dispatch(): void {

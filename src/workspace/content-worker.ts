@@ -2,17 +2,17 @@
  * The thread that reads files for the content scan; both of its ends: how it is started, and what it does. Gets batches
  * of names, gives back verdicts and fingerprints of clean files. Never sends content, never waits.
  */
-import { lstatSync, type Stats } from "node:fs";
+import { closeSync, fstatSync, lstatSync, type Stats } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { fingerprintOf, isRemembered } from "./content-cache.ts";
-import { createScanBuffer, type FileVerdict, scanFile } from "./content-file.ts";
+import { fingerprintOf, isEmptyCache, isRemembered } from "./content-cache.ts";
+import { createScanBuffer, type FileVerdict, openForScan, scanFile } from "./content-file.ts";
 import { below, toFsPath } from "./walk.ts";
 
 export interface ContentBatch {
   readonly batchId: number;
-  readonly cache: SharedArrayBuffer;
+  readonly cache: Int32Array<SharedArrayBuffer>;
   /** One number that is not zero when nobody waits for the answer any more. */
-  readonly stop: SharedArrayBuffer;
+  readonly stop: Int32Array<SharedArrayBuffer>;
   /** Absolute directories and names of regular files in them, as bytes. */
   readonly files: readonly { readonly directory: string; readonly names: readonly string[] }[];
 }
@@ -53,29 +53,45 @@ function serve(port: NonNullable<typeof parentPort>): void {
 }
 
 function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
-  const stop = new Int32Array(batch.stop);
-  const isStopped = (): boolean => Atomics.load(stop, 0) !== 0;
+  const isStopped = (): boolean => Atomics.load(batch.stop, 0) !== 0;
   const found: (FileVerdict & { path: string })[] = [];
   const shared: { path: string; inode: string }[] = [];
   const failed: { path: string; code: string }[] = [];
   const clean: number[] = [];
+  const isCold = isEmptyCache(batch.cache);
+  const fingerprint = new Int32Array(2);
+  const scan = (path: string): void => {
+    const fsPath = toFsPath(path);
+    const before = isCold ? null : lstatSync(fsPath, { throwIfNoEntry: false });
+    if (before === undefined || before?.isFile() === false) return; // gone, or no file any more
+    if (before !== null && recall(before, path)) return;
+    const file = openForScan(fsPath);
+    try {
+      const stats = before ?? fstatSync(file);
+      if (!stats.isFile() || (before === null && recall(stats, path))) return;
+      const verdict = scanFile(file, stats.size, buffer, isStopped);
+      if (verdict !== null) found.push({ path, ...verdict });
+      else if (!isStopped() && now - stats.ctimeMs > SETTLED_MS) clean.push(fingerprint[0] ?? 0, fingerprint[1] ?? 0);
+    } finally {
+      closeSync(file);
+    }
+  };
+  /** True where nothing is to be read. Leaves the file's fingerprint behind. */
+  const recall = (stats: Stats, path: string): boolean => {
+    if (stats.nlink > 1) shared.push({ path, inode: `${stats.dev}:${stats.ino}` });
+    fingerprintOf(batch.cache, stats, fingerprint);
+    return stats.size === 0 || (!isCold && isRemembered(batch.cache, fingerprint));
+  };
+  const now = Date.now();
   for (const { directory, names } of batch.files) {
     for (const name of names) {
       if (isStopped()) break;
       const path = below(directory, name);
-      const fsPath = toFsPath(path);
-      const stats = lstatSync(fsPath, { throwIfNoEntry: false });
-      if (stats === undefined || !stats.isFile()) continue; // gone, or no file any more
-      if (stats.nlink > 1) shared.push({ path, inode: `${stats.dev}:${stats.ino}` });
-      const [a, b] = fingerprintOf(batch.cache, stats);
-      if (stats.size === 0 || isRemembered(batch.cache, a, b)) continue;
       try {
-        const verdict = scanFile(fsPath, stats.size, buffer, isStopped);
-        if (verdict !== null) found.push({ path, ...verdict });
-        else if (!isStopped() && Date.now() - stats.ctimeMs > SETTLED_MS) clean.push(a, b);
+        scan(path);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code ?? "unknown";
-        if (isWorthTelling(code, stats)) failed.push({ path, code });
+        if (isWorthTelling(code, path)) failed.push({ path, code });
       }
     }
   }
@@ -83,9 +99,9 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
 }
 
 /** A file of somebody else that this user may not read is closed to Codex too; one's own could be opened. */
-function isWorthTelling(code: string, stats: Stats): boolean {
+function isWorthTelling(code: string, path: string): boolean {
   if (code === "ENOENT" || code === "ELOOP" || code === "ENXIO" || code === "ENOTDIR") return false;
-  return code !== "EACCES" || stats.uid === process.getuid?.();
+  return code !== "EACCES" || lstatSync(toFsPath(path), { throwIfNoEntry: false })?.uid === process.getuid?.();
 }
 
 if (!isMainThread && parentPort !== null && (workerData as { role?: string } | null)?.role === ROLE)

@@ -30,7 +30,8 @@ export async function lookAt(path: string | Buffer, judgement: NameJudgement, fo
     result = judgeLook(judgement.look, decodeText(longer.bytes), longer.whole);
   }
   if (result === "harmless") return null;
-  return result === "warn" ? { kind: judgement.kind, verdict: "warn", reason: "name" } : byName;
+  if (result === "unknown" || result === "more") return byName;
+  return { kind: judgement.kind, verdict: judgement.atMost ?? result, reason: "name" };
 }
 
 /** Something with the form of a secret in the file's beginning, in spite of its innocent name. */

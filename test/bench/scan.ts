@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { forgetCleanFiles } from "../../src/workspace/content-scanner.ts";
 import { scanProject } from "../../src/workspace/scan.ts";
 
 const argument = (name: string): string | undefined =>
@@ -63,12 +64,6 @@ function readAll(directory: string, buffer: Buffer): number {
   return bytes;
 }
 
-/** New times for all files, so that nothing is remembered of them; then the pause after which they count as settled. */
-async function writeAgain(): Promise<void> {
-  spawnSync("find", [root, "-type", "f", "-exec", "touch", "{}", "+"], { stdio: "ignore" });
-  await new Promise((resolve) => setTimeout(resolve, 2_500));
-}
-
 interface Sample {
   readonly ms: number;
   readonly stallMs: number;
@@ -112,7 +107,7 @@ for (let index = 0; index < rounds; index++) {
   await round("names", () => scanProject(root, options));
   peakRss = Math.max(peakRss, process.memoryUsage().rss);
   if (index < 5) {
-    if (index > 0) await writeAgain();
+    forgetCleanFiles();
     await round("names+content", () => scanProject(root, { ...options, content: true }));
     await round("names+content again", () => scanProject(root, { ...options, content: true }));
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createRespawner, type Mortal } from "../../src/codex/respawn.ts";
+import { createRespawner, type Mortal, type Respawner } from "../../src/codex/respawn.ts";
 import { fail, ok, type Result } from "../../src/lib/result.ts";
 import { createFakeClock, settle } from "../support/fake-clock.ts";
 
@@ -27,8 +27,8 @@ function process(number: number): Process {
 function room(start?: (number: number) => Promise<Result<Process, string>>) {
   const clock = createFakeClock();
   const started: Process[] = [];
-  const respawner = createRespawner<Process, string>(
-    async () => {
+  const respawner: Respawner<Process, string> = createRespawner(
+    async (): Promise<Result<Process, string>> => {
       if (start !== undefined) return start(respawner.starts());
       const one = process(respawner.starts());
       started.push(one);

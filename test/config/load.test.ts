@@ -14,7 +14,7 @@ interface Given {
 }
 
 async function load(given: Given) {
-  const files = { ...(given.file === undefined ? {} : { [FILE]: { text: given.file } }), ...given.files };
+  const files: Given["files"] = { ...(given.file === undefined ? {} : { [FILE]: { text: given.file } }), ...given.files };
   const own = Object.entries(given.env ?? {}).map(([name, value]) => [`CODEX_GPT_BRIDGE_${name}`, value]);
   return loadConfig({
     flags: given.flags ?? {},

@@ -146,7 +146,8 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         expect(read.content.usage?.inputTokens).toBeGreaterThan(0);
         expect(read.content.threadId).toMatch(/^[0-9a-f-]{36}$/);
 
-        const edit = "*** Begin Patch\n*** Update File: readme.txt\n@@\n-hello from the project\n+goodbye\n*** End Patch";
+        const edit =
+          "*** Begin Patch\n*** Update File: readme.txt\n@@\n-hello from the project\n+goodbye\n*** End Patch";
         model.script("change the words", [patch(edit), say("Changed.")]);
         const run = await caller.finish("codex_run", {
           prompt: "change the words",
@@ -165,7 +166,11 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         const { threadId } = run.content;
         model.script("and what was it before", [say("It said hello before.")]);
         const reply = await caller.finish("codex_reply", { threadId, prompt: "and what was it before?" });
-        expect(reply.content).toMatchObject({ status: "completed", threadId, answer: "It said hello before." });
+        expect(reply.content).toMatchObject({
+          status: "completed",
+          threadId,
+          answer: "It said hello before.",
+        });
         expect(JSON.stringify(model.requests.at(-1)?.input)).toContain("change the words");
 
         model.script("on a branch", [say("I am on a branch.")]);
@@ -196,7 +201,10 @@ export function bridgeContract(subject: BridgeUnderTest): void {
             let { structuredContent } = await client.callTool({ name, arguments: { ...args } });
             while ((structuredContent as { status: string }).status === "running") {
               const { jobId } = structuredContent as { jobId: string };
-              ({ structuredContent } = await client.callTool({ name: "codex_job_status", arguments: { jobId } }));
+              ({ structuredContent } = await client.callTool({
+                name: "codex_job_status",
+                arguments: { jobId },
+              }));
             }
             return structuredContent as Answer["content"];
           };
@@ -232,7 +240,10 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         try {
           model.script("same for all", [say("The same.")]);
           const answer = await old.finish("codex_read", { prompt: "same for all" });
-          expect(answer).toMatchObject({ isError: false, content: { status: "completed", answer: "The same." } });
+          expect(answer).toMatchObject({
+            isError: false,
+            content: { status: "completed", answer: "The same." },
+          });
           expect(await old.call("codex_read", { prompt: " " })).toMatchObject({
             isError: true,
             content: { error: { code: "invalid_argument" } },
@@ -344,7 +355,9 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         const atOnce = await timed(async () => caller.call("codex_job_status", { jobId, waitMs: 0 }));
         expect(atOnce.result.content.status).toBe("running");
         expect(atOnce.ms).toBeLessThan(800);
-        const shortened = await timed(async () => caller.call("codex_job_status", { jobId, waitMs: 600_000 }));
+        const shortened = await timed(async () =>
+          caller.call("codex_job_status", { jobId, waitMs: 600_000 }),
+        );
         expect(shortened.result.content.status).toBe("running");
         expect(shortened.ms).toBeLessThan(FAST_RETURN_MS + 1_000);
 
@@ -377,9 +390,7 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         const meta = { _meta: { "openai/session": "left-conversation" } };
         const abort = new AbortController();
         const abandoned = leaving.client.callTool({ ...args, ...meta }, { signal: abort.signal });
-        await expect
-          .poll(async () => (await caller.call("bridge_status")).content["jobsRunning"])
-          .toBe(1);
+        await expect.poll(async () => (await caller.call("bridge_status")).content["jobsRunning"]).toBe(1);
         abort.abort();
         await expect(abandoned).rejects.toThrow();
         await leaving.close();
@@ -408,7 +419,10 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         model.script("only once", [say("Once.", { chunks: 4, chunkMs: 200 })]);
         const args = { prompt: "only once", requestId: `id-${subject.backend}` };
         const requests = (): number => model.requests.filter(({ prompt }) => prompt === "only once").length;
-        const both = await Promise.all([caller.finish("codex_read", args), caller.finish("codex_read", args)]);
+        const both = await Promise.all([
+          caller.finish("codex_read", args),
+          caller.finish("codex_read", args),
+        ]);
         const [jobId] = both.map(({ content }) => content.jobId);
         expect(both.map(({ content }) => [content.jobId, content.answer])).toEqual([
           [jobId, "Once."],
@@ -434,15 +448,12 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         model.script("twice at once", [say("Twins.", { chunks: 6, chunkMs: 300 })]);
         const args = { prompt: "twice at once" };
         const first = caller.finish("codex_read", args);
-        await expect
-          .poll(async () => (await caller.call("bridge_status")).content["jobsRunning"])
-          .toBe(1);
-        const twin = await caller.finish("codex_read", args);
+        await expect.poll(async () => (await caller.call("bridge_status")).content["jobsRunning"]).toBe(1);
+        const twin = await caller.call("codex_read", args);
         const { content } = await first;
+        expect(content).toMatchObject({ status: "completed", answer: "Twins." });
         expect(content.deduplicated).toBeUndefined();
-        expect(twin.content).toMatchObject({ jobId: content.jobId, answer: "Twins." });
-        const joined = await caller.call("codex_read", { ...args, prompt: "twice at once " });
-        expect(joined.content.jobId).not.toBe(content.jobId);
+        expect(twin.content).toMatchObject({ jobId: content.jobId, deduplicated: true });
         const again = await caller.finish("codex_read", args);
         expect(again.content.jobId).not.toBe(content.jobId);
       });
@@ -454,7 +465,10 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         const working = await caller.call("codex_reply", { threadId, prompt: "work on it" });
         expect(working.content).toMatchObject({ status: "running", threadId });
         const second = await caller.call("codex_reply", { threadId, prompt: "and this too" });
-        expect(second).toMatchObject({ isError: true, content: { error: { code: "thread_busy", retryable: true } } });
+        expect(second).toMatchObject({
+          isError: true,
+          content: { error: { code: "thread_busy", retryable: true } },
+        });
         const identical = await caller.call("codex_reply", { threadId, prompt: "work on it" });
         expect(identical.content).toMatchObject({ jobId: working.content.jobId, deduplicated: true });
         const done = await caller.finish("codex_job_status", { jobId: working.content.jobId });
@@ -586,13 +600,20 @@ export function bridgeContract(subject: BridgeUnderTest): void {
       test.each([
         { fault: "429", step: httpError(429), kind: "responseTooManyFailedAttempts" },
         { fault: "500", step: httpError(500), kind: "internalServerError" },
-        { fault: "401", step: httpError(401), kind: subject.version === "0.169.0" ? "httpConnectionFailed" : "other" },
+        {
+          fault: "401",
+          step: httpError(401),
+          kind: subject.version === "0.169.0" ? "httpConnectionFailed" : "other",
+        },
         { fault: "a dropped stream", step: dropConnection("mid"), kind: "other" },
       ])("$fault ends the job as failed, with Codex's own kind", async ({ fault, step, kind }) => {
         model.script(`fault: ${fault}`, [step]);
         const answer = await caller.finish("codex_read", { prompt: `fault: ${fault}` });
         expect(answer).toMatchObject({ isError: false, content: { status: "failed", answer: null } });
-        expect(failure(answer)).toMatchObject({ code: "codex_failed", message: expect.stringContaining(`(${kind})`) });
+        expect(failure(answer)).toMatchObject({
+          code: "codex_failed",
+          message: expect.stringContaining(`(${kind})`),
+        });
       });
 
       test("a refused connection ends the job as failed, soon", async () => {
@@ -628,15 +649,21 @@ export function bridgeContract(subject: BridgeUnderTest): void {
           await impatient.stop();
         });
 
-        test.each(["before", "mid"] as const)("%s its answer ends the job by the owner's limit", async (when) => {
-          model.script(`silence ${when}`, [silence(when, 60_000)]);
-          const { result, ms } = await timed(async () =>
-            other.finish("codex_read", { prompt: `silence ${when}` }),
-          );
-          expect(result.content).toMatchObject({ status: "failed", error: { code: "timeout", retryable: true } });
-          expect(failure(result).message).toContain("The model said nothing");
-          expect(ms).toBeLessThan(SILENCE_MS + 5_000);
-        });
+        test.each(["before", "mid"] as const)(
+          "%s its answer ends the job by the owner's limit",
+          async (when) => {
+            model.script(`silence ${when}`, [silence(when, 60_000)]);
+            const { result, ms } = await timed(async () =>
+              other.finish("codex_read", { prompt: `silence ${when}` }),
+            );
+            expect(result.content).toMatchObject({
+              status: "failed",
+              error: { code: "timeout", retryable: true },
+            });
+            expect(failure(result).message).toContain("The model said nothing");
+            expect(ms).toBeLessThan(SILENCE_MS + 5_000);
+          },
+        );
 
         test("is not one that speaks slowly, nor one that waits for a command", async () => {
           model.script("speak slowly", [
@@ -683,14 +710,15 @@ export function bridgeContract(subject: BridgeUnderTest): void {
     describe("refusals", () => {
       async function refusalOf(of: Caller, tool: string, args: Arguments): Promise<Answer["content"]> {
         const { isError, content, text } = await of.call(tool, args);
+        const words = JSON.stringify({ ...content, ref: "" });
         expect(content.status).toBe("refused");
         expect(isError).toBe(true);
         expect(JSON.parse(text)).toEqual(content);
         expect(content.ref).toMatch(/^[\w-]{10,}$/);
         expect(content.nextAction).not.toBe("");
         // No absolute path, and no switch that would lift the refusal.
-        expect(text).not.toMatch(/(^|[^\w.])\/\w|~\/|[A-Z]:\\/);
-        expect(text).not.toMatch(/CODEX_GPT_BRIDGE|--\w|allow_write|disable|secrets *=/i);
+        expect(words).not.toMatch(/(^|[^\w.])\/\w|~\/|[A-Z]:\\/);
+        expect(words).not.toMatch(/CODEX_GPT_BRIDGE|--\w|allow_write|disable|secrets *=/i);
         return content;
       }
 
@@ -700,8 +728,18 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         ["full access", "codex_run", { prompt, sandbox: "danger-full-access" }, invalid],
         ["a sandbox for codex_read", "codex_read", { prompt, sandbox: "workspace-write" }, invalid],
         ["an approval policy", "codex_run", { prompt, approvalPolicy: "on-request" }, invalid],
-        ["an approval policy in Codex's spelling", "codex_run", { prompt, "approval-policy": "never" }, invalid],
-        ["Codex configuration", "codex_run", { prompt, config: { sandbox_mode: "danger-full-access" } }, invalid],
+        [
+          "an approval policy in Codex's spelling",
+          "codex_run",
+          { prompt, "approval-policy": "never" },
+          invalid,
+        ],
+        [
+          "Codex configuration",
+          "codex_run",
+          { prompt, config: { sandbox_mode: "danger-full-access" } },
+          invalid,
+        ],
         ["an argument for bridge_status", "bridge_status", { verbose: true }, invalid],
         ["no prompt", "codex_read", {}, invalid],
         ["a number as prompt", "codex_read", { prompt: 5 }, invalid],
@@ -789,7 +827,10 @@ export function bridgeContract(subject: BridgeUnderTest): void {
 
       test("a careful owner's bridge: two projects, no writing, a secret, a swapped root", async () => {
         const tidy = await createProject({ "readme.txt": "tidy\n", "sub/inner.txt": "inner\n" });
-        const leaky = await createProject({ ".env": "PASSWORD=hunter2hunter2\n", "sub/inner.txt": "inner\n" });
+        const leaky = await createProject({
+          ".env": "PASSWORD=hunter2hunter2\n",
+          "sub/inner.txt": "inner\n",
+        });
         const roots = [`tidy=${tidy.path}`, `leaky=${leaky.path}`];
         const careful = await startBridge({ codex, codexHome: home.path, roots, flags: backendFlags });
         try {
@@ -866,8 +907,14 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         ["arguments that are a list", rpc("tools/call", { name: "codex_read", arguments: ["prompt"] })],
         ["a meta that is text", rpc("tools/call", { name: "bridge_status", arguments: {}, _meta: "x" })],
         ["a deep nest", `${"[".repeat(5_000)}${"]".repeat(5_000)}`],
-        ["two megabytes", rpc("tools/call", { name: "codex_read", arguments: { prompt: "x".repeat(2_000_000) } })],
-        ["a planted prototype", '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"__proto__":{"x":1}}}'],
+        [
+          "two megabytes",
+          rpc("tools/call", { name: "codex_read", arguments: { prompt: "x".repeat(2_000_000) } }),
+        ],
+        [
+          "a planted prototype",
+          '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"__proto__":{"x":1}}}',
+        ],
       ])("%s is answered with a JSON error and without a stack trace", async (_name, body) => {
         const response = await fetch(`${bridge.url}/mcp`, { method: "POST", headers, body });
         const text = await response.text();
@@ -896,7 +943,9 @@ export function bridgeContract(subject: BridgeUnderTest): void {
 
     test("through all of this the bridge answered /healthz, logged JSON lines only, and met no error of its own", async () => {
       const { polls, failures, slowestMs } = await health.stop();
-      console.log(`${subject.backend} ${subject.version}: ${polls} polls, slowest ${Math.round(slowestMs)} ms`);
+      console.log(
+        `${subject.backend} ${subject.version}: ${polls} polls, slowest ${Math.round(slowestMs)} ms`,
+      );
       expect(failures).toEqual([]);
       expect(polls).toBeGreaterThan(20);
       expect((await caller.call("bridge_status")).content.status).toBe("ready");

@@ -91,7 +91,7 @@ async function expectUnusable(bridge: RunningBridge, caller: Caller, code: strin
 }
 
 describe.concurrent("a bridge without a usable Codex", () => {
-  test("starts where there is no Codex, says so, and works as soon as there is one", async () => {
+  test("starts where there is no Codex, says so, and works as soon as there is one", async ({ expect }) => {
     const path = join(programs.path, "empty-path");
     await mkdir(path);
     await withBridge({ env: { PATH: `${path}:/usr/bin:/bin` } }, async (bridge, caller) => {
@@ -128,7 +128,7 @@ describe.concurrent("a bridge without a usable Codex", () => {
   test.each<[string, string]>([
     ["hangs", "exec sleep 3600"],
     ["hangs and ignores SIGTERM", "trap '' TERM; while :; do sleep 1; done"],
-  ])("answers within 25 s when asking Codex for its version %s", async (what, script) => {
+  ])("answers within 25 s when a Codex that is asked for its version %s", async (what, script) => {
     const codex = await program(`codex-${what.replaceAll(" ", "-")}`, script);
     await withBridge({ codex }, async (bridge, caller) => {
       const health = watchHealth(bridge.url);
@@ -144,8 +144,13 @@ describe.concurrent("a bridge without a usable Codex", () => {
     });
   });
 
-  test("answers within 25 s when Codex starts and then says nothing, and leaves no such process", async () => {
-    const codex = await program("codex-mute", '[ "$1" = "--version" ] && echo "codex-cli 0.169.0" && exit 0; exec cat');
+  test("answers within 25 s when Codex starts and then says nothing, and leaves no such process", async ({
+    expect,
+  }) => {
+    const codex = await program(
+      "codex-mute",
+      '[ "$1" = "--version" ] && echo "codex-cli 0.169.0" && exit 0; exec sleep 3600',
+    );
     await withBridge({ codex }, async (bridge, caller) => {
       const asked = performance.now();
       const refusal = await caller.call("codex_read", { prompt: "are you there?" });
@@ -155,9 +160,20 @@ describe.concurrent("a bridge without a usable Codex", () => {
     });
   });
 
-  test("stops within 8 s of SIGTERM while Codex still hangs", async () => {
-    const codex = await program("codex-that-hangs-at-the-end", "exec sleep 3600");
-    const bridge = await startBridge({ codex, codexHome: home.path, roots: [project.path], untilReady: false });
+  test.for<[string, string]>([
+    ["does not tell its version", "trap '' TERM; exec sleep 3600"],
+    [
+      "has started and says nothing",
+      '[ "$1" = "--version" ] && echo "codex-cli 0.169.0" && exit 0; exec sleep 3600',
+    ],
+  ])("stops within 8 s of SIGTERM while Codex %s", async ([what, script], { expect }) => {
+    const codex = await program(`codex-that-${what.replaceAll(" ", "-")}`, script);
+    const bridge = await startBridge({
+      codex,
+      codexHome: home.path,
+      roots: [project.path],
+      untilReady: false,
+    });
     await expect.poll(async () => descendants(bridge.pid), { timeout: 10_000 }).not.toEqual([]);
     const children = await descendants(bridge.pid);
     const asked = performance.now();
@@ -175,9 +191,9 @@ describe.concurrent("a bridge without a usable Codex", () => {
     });
   });
 
-  test.each<CodexVersion>(["0.169.0", "0.153.4"])(
+  test.for<CodexVersion>(["0.169.0", "0.153.4"])(
     "says that Codex %s is not logged in, and works once it is",
-    async (version) => {
+    async (version, { expect }) => {
       const own = await createCodexHome({ modelUrl: model.url });
       try {
         const configPath = join(own.path, "config.toml");

@@ -43,20 +43,48 @@ describe("usage", () => {
     ],
     ["a token that is too short", ["serve", "--token", "x".repeat(31)], [/--token: .*32 characters/]],
     ["no authentication together with a token", [...noAuth, "--token", token], [/--no-auth: .*--token/]],
-    ["no authentication where others can reach it", [...noAuth, "--host", "0.0.0.0"], [/--no-auth: .*0\.0\.0\.0/]],
-    ["full access as a default", [...noAuth, "--default-sandbox", "danger-full-access"], [/--default-sandbox: /]],
-    ["writing by default without permission", [...noAuth, "--default-sandbox", "workspace-write"], [/--default-sandbox: .*ALLOW_WRITE/]],
+    [
+      "no authentication where others can reach it",
+      [...noAuth, "--host", "0.0.0.0"],
+      [/--no-auth: .*0\.0\.0\.0/],
+    ],
+    [
+      "full access as a default",
+      [...noAuth, "--default-sandbox", "danger-full-access"],
+      [/--default-sandbox: /],
+    ],
+    [
+      "writing by default without permission",
+      [...noAuth, "--default-sandbox", "workspace-write"],
+      [/--default-sandbox: .*ALLOW_WRITE/],
+    ],
     ["an unknown flag", ["serve", "--allow-everything"], [/--allow-everything/]],
     ["an unknown flag of the default command", ["--yolo"], [/--yolo/]],
     ["a word after serve", ["serve", "now"], [/now/]],
     ["an unknown command", ["destroy"], [/destroy/, /--help/]],
     ["a root that is not there", [...noAuth, "--root", "/no/such/project"], [/\/no\/such\/project/]],
     ["a relative root", [...noAuth, "--root", "projects"], [/roots: projects is not an absolute path/]],
-    ["a config file that is not there", [...noAuth, "--config", "/no/such.toml"], [/\/no\/such\.toml: does not exist/]],
+    [
+      "a config file that is not there",
+      [...noAuth, "--config", "/no/such.toml"],
+      [/\/no\/such\.toml: does not exist/],
+    ],
     ["an argument for demo", ["demo", "--fast"], [/Usage: codex-gpt-bridge demo/]],
     [
       "several wrong values at once",
-      ["serve", "--port", "99999", "--fast-return-ms", "5", "--backend", "magic", "--queue", "many", "--token", "short"],
+      [
+        "serve",
+        "--port",
+        "99999",
+        "--fast-return-ms",
+        "5",
+        "--backend",
+        "magic",
+        "--queue",
+        "many",
+        "--token",
+        "short",
+      ],
       [/--port: /, /--fast-return-ms: /, /--backend: /, /--queue: /, /--token: /],
     ],
     [
@@ -69,13 +97,16 @@ describe("usage", () => {
       [...noAuth, "--queue", "many", "--allow-everything"],
       [/--queue: /, /--allow-everything/],
     ],
-  ])("%s: exit code 2, with every problem by its name and without a stack trace", async (_name, argv, problems) => {
-    const { exitCode, stdout, stderr } = await runDoor({ argv });
-    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
-    for (const problem of problems) expect(stderr).toMatch(problem);
-    expect(stderr).not.toMatch(/^\s+at |node:internal|\.ts:\d/m);
-    expect(stderr).not.toContain(token);
-  });
+  ])(
+    "%s: exit code 2, with every problem by its name and without a stack trace",
+    async (_name, argv, problems) => {
+      const { exitCode, stdout, stderr } = await runDoor({ argv });
+      expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+      for (const problem of problems) expect(stderr).toMatch(problem);
+      expect(stderr).not.toMatch(/^\s+at |node:internal|\.ts:\d/m);
+      expect(stderr).not.toContain(token);
+    },
+  );
 
   test("a wrong setting in the environment is named as it stands there", async () => {
     const env = { CODEX_GPT_BRIDGE_PORT: "-1", CODEX_GPT_BRIDGE_NO_AUTH: "perhaps" };
@@ -107,7 +138,11 @@ describe("an end by SIGTERM", () => {
     const model = await startScriptedModel();
     const home = await createCodexHome({ modelUrl: model.url });
     const project = await createProject({ "readme.txt": "hello\n" });
-    const bridge = await startBridge({ codex: codexBinaries["0.169.0"], codexHome: home.path, roots: [project.path] });
+    const bridge = await startBridge({
+      codex: codexBinaries["0.169.0"],
+      codexHome: home.path,
+      roots: [project.path],
+    });
     try {
       model.script("sleep on", [shell("sleep 619", { yieldMs: 60_000 }), say("never")]);
       const caller = await bridge.connect();
@@ -121,11 +156,13 @@ describe("an end by SIGTERM", () => {
       const { exitCode, signal } = await bridge.stop();
       expect({ exitCode, signal }).toEqual({ exitCode: 0, signal: null });
       expect(performance.now() - asked).toBeLessThan(8_000);
-      const alive = async (): Promise<number> => (await Promise.all(below.map(isAlive))).filter(Boolean).length;
+      const alive = async (): Promise<number> =>
+        (await Promise.all(below.map(isAlive))).filter(Boolean).length;
       await expect.poll(alive, { timeout: 2_000 }).toBe(0);
       // Either the connection was cut, or the caller heard how the job ended; never a completed answer.
       const heard = await waiting;
-      if (!(heard instanceof Error)) expect(heard).toMatchObject({ status: expect.not.stringMatching("completed") });
+      if (!(heard instanceof Error))
+        expect(heard).toMatchObject({ status: expect.not.stringMatching("completed") });
       expect(bridge.strayLines).toEqual([]);
       expect(bridge.logLines.map(({ msg }) => msg)).toEqual(expect.arrayContaining(["stopping", "stopped"]));
     } finally {
@@ -137,9 +174,12 @@ describe("an end by SIGTERM", () => {
   });
 
   async function processes(pid: number): Promise<string> {
-    const { stdout } = await run("ps", ["-o", "args=", "-p", (await descendants(pid)).join(",") || "0"]).catch(
-      () => ({ stdout: "" }),
-    );
+    const { stdout } = await run("ps", [
+      "-o",
+      "args=",
+      "-p",
+      (await descendants(pid)).join(",") || "0",
+    ]).catch(() => ({ stdout: "" }));
     return stdout;
   }
 });

@@ -160,7 +160,7 @@ describe("scanProject", () => {
     [
       "git's configuration with a password",
       ".git/config",
-      '[remote "o"]\n\turl = https://me:hunter22@host/x.git\n',
+      ['[remote "o"]\n\turl = https:', "//me:hunter22", "@host/x.git\n"].join(""),
       "block tool-credentials (name)",
     ],
     ["git's usual configuration", ".git/config", '[remote "o"]\n\turl = git@github.com:a/b.git\n', undefined],

@@ -1,0 +1,146 @@
+/** `codex-gpt-bridge audit`: the newest lines of the audit log, and whether every line of it is in its place. Only reads. */
+import { join } from "node:path";
+import { newestLines } from "../audit/log-end.ts";
+import { verifyLog, type BreakReason, type VerifyReport } from "../audit/verify-log.ts";
+import { parseCommandLine, toShown } from "./command-flags.ts";
+import { loadConfigFor, printProblems } from "./flags.ts";
+import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
+
+const HELP = `Usage: codex-gpt-bridge audit tail [-n <lines>] [--json]
+       codex-gpt-bridge audit verify [--json]
+
+tail     the newest calls and jobs, oldest first (20, unless you say otherwise); --json: the lines as they are kept
+verify   whether every line is as it was written and in its place; names the first that is not (exit 1)
+`;
+
+const OPTIONS = { lines: { type: "string", short: "n" }, json: { type: "boolean" } } as const;
+const DEFAULT_LINES = 20;
+
+/** Where the bridge keeps its audit log, below its state directory. */
+export function auditDirectoryOf(stateDir: string): string {
+  return join(stateDir, "audit");
+}
+
+export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
+  const parsed = parseCommandLine(argv, OPTIONS);
+  if (!parsed.ok) {
+    printProblems(terminal, parsed.failure);
+    return EXIT_USAGE;
+  }
+  const { flags, positionals } = parsed.value;
+  if (flags["help"] === true) {
+    terminal.stdout.write(HELP);
+    return EXIT_FINE;
+  }
+  const [action, ...more] = positionals;
+  const { lines = String(DEFAULT_LINES) } = flags;
+  const isWrong = more.length > 0 || !/^[1-9]\d{0,6}$/.test(String(lines));
+  if (isWrong || (action !== "tail" && action !== "verify")) {
+    terminal.stderr.write(HELP);
+    return EXIT_USAGE;
+  }
+  const config = await loadConfigFor(terminal, flags);
+  if (!config.ok) {
+    printProblems(terminal, config.failure);
+    return EXIT_USAGE;
+  }
+  const directory = auditDirectoryOf(config.value.stateDir);
+  const asJson = flags["json"] === true;
+  try {
+    if (action === "verify") return await verify(terminal, directory, asJson);
+    return await tail(terminal, directory, Number(lines), asJson);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    terminal.stderr.write(`codex-gpt-bridge audit: the log cannot be read: ${toShown(why)}\n`);
+    return EXIT_FAILED;
+  }
+}
+
+async function verify({ stdout }: Terminal, directory: string, asJson: boolean): Promise<number> {
+  const report = await verifyLog(directory);
+  stdout.write(asJson ? `${JSON.stringify(report)}\n` : toWords(report));
+  return report.ok ? EXIT_FINE : EXIT_FAILED;
+}
+
+const BREAKS: Readonly<Record<BreakReason, string>> = {
+  unparsable: "it is no line of this log",
+  altered: "it is not as it was written",
+  sequence: "its number does not follow: lines before it were removed, added or moved",
+  chain: "it does not belong to the line before it",
+  beginning: "what came before it is gone, and the log does not say that it was pruned",
+};
+
+function toWords(report: VerifyReport): string {
+  const { files, lines, firstSeq, last, torn, lost } = report;
+  if (!report.ok) {
+    return `Broken at ${report.file}:${report.line}: ${BREAKS[report.reason]}.
+The ${lines} ${lines === 1 ? "line" : "lines"} before it ${lines === 1 ? "is" : "are"} in order.
+`;
+  }
+  if (last === null) return "There is no audit log yet.\n";
+  const notes = [`${lines} lines in ${files} ${files === 1 ? "file" : "files"}, all in order.`];
+  if (firstSeq !== null && firstSeq > 1)
+    notes.push(`Older lines were pruned; the first kept is ${firstSeq}.`);
+  if (torn > 0) notes.push(`${torn} torn by a crash and closed off at the next start.`);
+  if (lost > 0) notes.push(`${lost} could not be kept while writing failed.`);
+  if (report.unfinished !== null) {
+    notes.push(`The last line is torn (line ${report.unfinished.line}); everything up to it is in order.`);
+  }
+  return `${notes.join("\n")}\nLast line: ${last.seq} ${last.hash}\n`;
+}
+
+async function tail({ stdout }: Terminal, directory: string, n: number, asJson: boolean): Promise<number> {
+  const newest = (await newestLines(directory, n)).toReversed();
+  if (asJson) for (const { text } of newest) stdout.write(`${text}\n`);
+  else if (newest.length === 0) stdout.write("There is no audit log yet.\n");
+  else
+    for (const row of [HEADINGS, ...newest.map(({ line }) => toRow(line.entry))]) stdout.write(layOut(row));
+  return EXIT_FINE;
+}
+
+type Row = readonly [at: string, what: string, outcome: string, took: string, reference: string];
+
+const HEADINGS: Row = ["time (UTC)", "what", "outcome", "took", "reference"];
+/** With the spaces between them, one less than 80. */
+const WIDTHS = [14, 16, 18, 6, 21] as const;
+
+function layOut(row: Row): string {
+  const cells = row.map((cell, index) => fit(cell, WIDTHS[index] ?? 0));
+  return `${cells.join(" ").trimEnd()}\n`;
+}
+
+function fit(cell: string, width: number): string {
+  const shown = toShown(cell);
+  return shown.length > width ? `${shown.slice(0, width - 1)}…` : shown.padEnd(width);
+}
+
+function toRow(entry: Readonly<Record<string, unknown>>): Row {
+  const text = (name: string): string => (typeof entry[name] === "string" ? entry[name] : "");
+  const at = text("ts").slice(5, 19).replace("T", " ");
+  const took = typeof entry["durationMs"] === "number" ? toDuration(entry["durationMs"]) : "";
+  switch (entry["type"]) {
+    case "call":
+      return [at, text("tool") || toHttp(entry["http"]), text("outcome"), took, text("requestId")];
+    case "job":
+      return [at, `end of ${text("tool")}`, text("failure") || text("state"), took, text("jobId")];
+    case "lost":
+      return [at, "lost entries", String(entry["count"]), "", ""];
+    case "torn":
+      return [at, "torn line", `${String(entry["bytes"])} bytes`, "", ""];
+    case "pruned":
+      return [at, "pruned", `up to ${String(entry["upToSeq"])}`, "", text("file")];
+    default:
+      return [at, text("type"), text("version"), "", ""];
+  }
+}
+
+function toHttp(http: unknown): string {
+  if (typeof http !== "object" || http === null) return "unknown tool";
+  const { method, path } = http as Readonly<Record<string, unknown>>;
+  return `${String(method)} ${String(path)}`;
+}
+
+function toDuration(ms: number): string {
+  if (ms < 10_000) return `${Math.round(ms)}ms`;
+  return ms < 600_000 ? `${(ms / 1000).toFixed(0)}s` : `${(ms / 60_000).toFixed(0)}min`;
+}
