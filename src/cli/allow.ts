@@ -123,7 +123,7 @@ async function make(work: Work, asked: string, flags: Flags): Promise<number> {
   }
   const expiresAt = parseExpiry(String(expires), now);
   if (!expiresAt.ok) return refuse(terminal, `--expires ${expiresAt.failure}`, EXIT_USAGE);
-  const absence = await owner.absence();
+  const absence = owner.absence();
   if (absence !== null) return refuse(terminal, absence, EXIT_USAGE);
 
   const found = await findBlocking(work, asked);

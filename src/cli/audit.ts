@@ -15,6 +15,7 @@ verify   whether every line is as it was written and in its place; names the fir
 
 const OPTIONS = { lines: { type: "string", short: "n" }, json: { type: "boolean" } } as const;
 const DEFAULT_LINES = 20;
+const NO_PROJECT = "none=/dev/null";
 
 /** Where the bridge keeps its audit log, below its state directory. */
 export function auditDirectoryOf(stateDir: string): string {
@@ -39,7 +40,8 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     terminal.stderr.write(HELP);
     return EXIT_USAGE;
   }
-  const config = await loadConfigFor(terminal, flags);
+  // The log can be read from wherever the owner is, also where no project could be served.
+  const config = await loadConfigFor(terminal, { ...flags, roots: NO_PROJECT });
   if (!config.ok) {
     printProblems(terminal, config.failure);
     return EXIT_USAGE;

@@ -3,7 +3,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { nanoid } from "nanoid";
+import { knownSecrets } from "../audit/known-secrets.ts";
 import { createRecentCalls } from "../audit/recent-calls.ts";
+import { createRedactor } from "../audit/redact.ts";
 import { createAuthenticate } from "../auth/bearer.ts";
 import { createCodex, type Codex } from "../codex/codex.ts";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
@@ -102,7 +104,11 @@ export async function createBridge(
       log.warn({ root, paths }, "secret files found; nothing was started");
     },
   });
-  const redact = (text: string): string => text;
+  const { redact } = createRedactor({
+    secrets: knownSecrets([config.token, config.headerSecret], environment),
+    roots: projects.value.map(({ name, root }) => ({ path: root.path, name })),
+    ...(environment["HOME"] === undefined ? {} : { home: environment["HOME"] }),
+  });
   const jobs = createMemoryJobStore();
   const threads = createMemoryThreadStore();
   const runner = createRunner({

@@ -2,14 +2,14 @@
  * The person at the terminal. Asks on the terminal itself, so that no pipe and no file can answer for them; never
  * takes silence, or anything but a clear yes, for one.
  */
-import { open } from "node:fs/promises";
+import { closeSync, openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { ReadStream, WriteStream } from "node:tty";
 import type { Terminal } from "./terminal.ts";
 
 export interface Owner {
   /** Why nobody can be asked here, or null. */
-  absence(): Promise<string | null>;
+  absence(): string | null;
   /** True when the answer is y or yes. */
   agrees(question: string): Promise<boolean>;
 }
@@ -20,13 +20,13 @@ const CODEX_VARIABLES = ["CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "COD
 
 export function createOwner({ stdout, environment }: Terminal): Owner {
   return {
-    async absence() {
+    absence() {
       if (CODEX_VARIABLES.some((name) => environment[name] !== undefined)) {
         return "it is run by Codex, and only the owner may make an exception";
       }
       if (stdout.isTTY !== true) return "it has to be run at a terminal, with its output on it";
       try {
-        await (await open(TERMINAL, "r+")).close();
+        closeSync(openSync(TERMINAL, "r+"));
         return null;
       } catch {
         return "it has to be run at a terminal";
@@ -34,8 +34,8 @@ export function createOwner({ stdout, environment }: Terminal): Owner {
     },
 
     async agrees(question) {
-      const input = new ReadStream((await open(TERMINAL, "r")).fd);
-      const output = new WriteStream((await open(TERMINAL, "w")).fd);
+      const input = new ReadStream(openSync(TERMINAL, "r"));
+      const output = new WriteStream(openSync(TERMINAL, "w"));
       // Without `terminal` the answer is edited and echoed by the terminal, and Ctrl-C ends the process.
       const lines = createInterface({ input, terminal: false });
       try {

@@ -1,4 +1,6 @@
 /** `codex-gpt-bridge serve`: the bridge on its port until it is told to stop. */
+import { knownSecrets } from "../audit/known-secrets.ts";
+import { createRedactor } from "../audit/redact.ts";
 import type { Config } from "../config/load.ts";
 import { toEnvironmentName } from "../config/names.ts";
 import { listen } from "../http/listen.ts";
@@ -86,7 +88,11 @@ const LISTEN_PROBLEMS = {
 
 function logFor(terminal: Terminal, config: Config): Log {
   const { stderr, environment } = terminal;
-  const write = (text: string): unknown => stderr.write(text);
+  // Paths stay as they are: the owner reads this.
+  const { redact } = createRedactor({
+    secrets: knownSecrets([config.token, config.headerSecret], environment),
+  });
+  const write = (text: string): unknown => stderr.write(redact(text));
   if (stderr.isTTY !== true) return createLog(config.logLevel, { write });
   return createLog(config.logLevel, prettyDestination(write, environment["NO_COLOR"] === undefined));
 }

@@ -3,7 +3,7 @@
  * end. Writes to the store at most a few times a second while it runs, and at once when it ends.
  */
 import type { TurnOutcome } from "../codex/backend.ts";
-import type { CodexEvent } from "../codex/events.ts";
+import type { CodexEvent, FileChange } from "../codex/events.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Failure } from "../policy/failure.ts";
@@ -98,7 +98,8 @@ export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
       const line = toStoryLine(event);
       const text = line === null ? null : redact(line.text);
       record = noteProgress(record, advance(record.progress, event, text));
-      if (event.type === "changes") record = noteChanges(record, event.changes, redactOrNull(event.diff));
+      if (event.type === "changes")
+        record = noteChanges(record, redactPaths(event.changes), redactOrNull(event.diff));
       if (event.type === "usage") record = noteUsage(record, event.usage);
       if (line !== null) tell(line.type, line.text);
     },
@@ -118,7 +119,7 @@ export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
       const failure = outcome.failure === null ? null : (cause ?? outcome.failure);
       const ending = {
         answer: redactOrNull(outcome.answer),
-        changes: outcome.changes.length > 0 ? outcome.changes : record.changes,
+        changes: redactPaths(outcome.changes.length > 0 ? outcome.changes : record.changes),
         diff: redactOrNull(outcome.diff) ?? record.diff,
         usage: outcome.usage,
         failure: failure === null ? null : redactFailure(failure),
@@ -152,6 +153,15 @@ export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
 
   function redactOrNull(text: string | null): string | null {
     return text === null ? null : redact(text);
+  }
+
+  function redactPaths(changes: readonly FileChange[]): FileChange[] {
+    return changes.map(({ path, kind, additions, deletions }) => ({
+      path: redact(path),
+      kind,
+      additions,
+      deletions,
+    }));
   }
 
   function redactFailure(failure: Failure): Failure {

@@ -25,7 +25,9 @@ export function createGate(literals: readonly string[]): Gate {
   const buckets: Anchored[][] = [];
   const bucketOf = new Uint16Array(1 << 15);
   for (const [index, literal] of literals.entries()) {
-    const folded = Uint8Array.from({ length: literal.length }, (_, at) => fold(literal.charCodeAt(at) & 0xff));
+    const folded = Uint8Array.from({ length: literal.length }, (_, at) =>
+      fold(literal.charCodeAt(at) & 0xff),
+    );
     if (folded.length < LOOKED_UP) throw new Error("a literal of the gate is too short");
     const offset = rarestWindow(folded);
     const [a, b, c] = [folded[offset] ?? 0, folded[offset + 1] ?? 0, folded[offset + 2] ?? 0];

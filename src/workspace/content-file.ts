@@ -31,7 +31,12 @@ export function openForScan(path: string | Buffer): number {
 }
 
 /** null: nothing found. `file` is a regular file of about `size` bytes; it stays open. Throws what `node:fs` throws. */
-export function scanFile(file: number, size: number, buffer: Buffer, isStopped: () => boolean): FileVerdict | null {
+export function scanFile(
+  file: number,
+  size: number,
+  buffer: Buffer,
+  isStopped: () => boolean,
+): FileVerdict | null {
   const head = buffer.subarray(0, Math.min(MIB, Math.max(size + 1, 4096)));
   const length = readFully(file, head, 0);
   if (length < head.length) return judgeBytes(buffer.subarray(0, length), null);

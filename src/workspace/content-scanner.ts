@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
-import { createContentCache } from "./content-cache.ts";
+import { createContentCache, isEmptyCache } from "./content-cache.ts";
 import { type ContentAnswer, type ContentBatch, startContentWorker } from "./content-worker.ts";
 
 export interface ContentRun {
@@ -24,6 +24,7 @@ export interface ContentRunParts {
 
 const BATCH_FILES = 200;
 const MAX_WAITING_BATCHES = 40;
+const MAX_WORKERS = 2;
 const IN_FLIGHT_PER_WORKER = 2;
 const IDLE_MS = 15_000;
 
@@ -49,6 +50,7 @@ export function startContentRun(parts: ContentRunParts): ContentRun {
   const stopFlag = new Int32Array(new SharedArrayBuffer(4));
   const all = Promise.withResolvers<void>();
   all.promise.catch(() => undefined); // `finish` may be asked for later, or never
+  const isCold = isEmptyCache(cache.words);
   let files: { directory: string; names: readonly string[] }[] = [];
   let gathered = 0;
   let open = 0;
@@ -66,7 +68,7 @@ export function startContentRun(parts: ContentRunParts): ContentRun {
   };
   const flush = (): void => {
     if (files.length === 0) return;
-    const batch = { batchId: nextBatchId++, cache: cache.words, stop: stopFlag, files };
+    const batch = { batchId: nextBatchId++, cache: cache.words, isCold, stop: stopFlag, files };
     files = [];
     gathered = 0;
     open++;
@@ -76,7 +78,8 @@ export function startContentRun(parts: ContentRunParts): ContentRun {
   return {
     add: (directory, names) => {
       for (let from = 0; from < names.length; from += BATCH_FILES) {
-        const part = from === 0 && names.length <= BATCH_FILES ? names : names.slice(from, from + BATCH_FILES);
+        const part =
+          from === 0 && names.length <= BATCH_FILES ? names : names.slice(from, from + BATCH_FILES);
         files.push({ directory, names: part });
         gathered += part.length;
         if (gathered >= BATCH_FILES) flush();
@@ -123,12 +126,13 @@ function dispatch(): void {
   }
 }
 
-/** The seat with the least to do; a new one while there are processors for it. */
+/** A seat with nothing to do; else a new one while there are processors for it; else the one with the least to do. */
 function freeSeat(): Seat | null {
-  const least = seats.toSorted((a, b) => a.running - b.running)[0];
-  if (least !== undefined && least.running === 0) return least;
-  if (seats.length < Math.min(2, availableParallelism())) return takeSeat();
-  return least !== undefined && least.running < IN_FLIGHT_PER_WORKER ? least : null;
+  let least: Seat | null = null;
+  for (const seat of seats) if (least === null || seat.running < least.running) least = seat;
+  if (least !== null && least.running === 0) return least;
+  if (seats.length < Math.min(MAX_WORKERS, availableParallelism())) return takeSeat();
+  return least !== null && least.running < IN_FLIGHT_PER_WORKER ? least : null;
 }
 
 function takeSeat(): Seat {

@@ -4,13 +4,15 @@
  */
 import { closeSync, fstatSync, lstatSync, type Stats } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { fingerprintOf, isEmptyCache, isRemembered } from "./content-cache.ts";
+import { fingerprintOf, isRemembered } from "./content-cache.ts";
 import { createScanBuffer, type FileVerdict, openForScan, scanFile } from "./content-file.ts";
 import { below, toFsPath } from "./walk.ts";
 
 export interface ContentBatch {
   readonly batchId: number;
   readonly cache: Int32Array<SharedArrayBuffer>;
+  /** Nothing was remembered when the run began: each file is opened without asking first. */
+  readonly isCold: boolean;
   /** One number that is not zero when nobody waits for the answer any more. */
   readonly stop: Int32Array<SharedArrayBuffer>;
   /** Absolute directories and names of regular files in them, as bytes. */
@@ -35,7 +37,8 @@ export function startContentWorker(): Worker {
     workerData: { role: ROLE },
     env: {},
     execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 },
+
+    resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
   });
   worker.unref();
   return worker;
@@ -58,11 +61,10 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
   const shared: { path: string; inode: string }[] = [];
   const failed: { path: string; code: string }[] = [];
   const clean: number[] = [];
-  const isCold = isEmptyCache(batch.cache);
   const fingerprint = new Int32Array(2);
   const scan = (path: string): void => {
     const fsPath = toFsPath(path);
-    const before = isCold ? null : lstatSync(fsPath, { throwIfNoEntry: false });
+    const before = batch.isCold ? null : lstatSync(fsPath, { throwIfNoEntry: false });
     if (before === undefined || before?.isFile() === false) return; // gone, or no file any more
     if (before !== null && recall(before, path)) return;
     const file = openForScan(fsPath);
@@ -71,7 +73,8 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
       if (!stats.isFile() || (before === null && recall(stats, path))) return;
       const verdict = scanFile(file, stats.size, buffer, isStopped);
       if (verdict !== null) found.push({ path, ...verdict });
-      else if (!isStopped() && now - stats.ctimeMs > SETTLED_MS) clean.push(fingerprint[0] ?? 0, fingerprint[1] ?? 0);
+      else if (!isStopped() && now - stats.ctimeMs > SETTLED_MS)
+        clean.push(fingerprint[0] ?? 0, fingerprint[1] ?? 0);
     } finally {
       closeSync(file);
     }
@@ -80,7 +83,7 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
   const recall = (stats: Stats, path: string): boolean => {
     if (stats.nlink > 1) shared.push({ path, inode: `${stats.dev}:${stats.ino}` });
     fingerprintOf(batch.cache, stats, fingerprint);
-    return stats.size === 0 || (!isCold && isRemembered(batch.cache, fingerprint));
+    return stats.size === 0 || (!batch.isCold && isRemembered(batch.cache, fingerprint));
   };
   const now = Date.now();
   for (const { directory, names } of batch.files) {
@@ -101,7 +104,9 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
 /** A file of somebody else that this user may not read is closed to Codex too; one's own could be opened. */
 function isWorthTelling(code: string, path: string): boolean {
   if (code === "ENOENT" || code === "ELOOP" || code === "ENXIO" || code === "ENOTDIR") return false;
-  return code !== "EACCES" || lstatSync(toFsPath(path), { throwIfNoEntry: false })?.uid === process.getuid?.();
+  return (
+    code !== "EACCES" || lstatSync(toFsPath(path), { throwIfNoEntry: false })?.uid === process.getuid?.()
+  );
 }
 
 if (!isMainThread && parentPort !== null && (workerData as { role?: string } | null)?.role === ROLE)

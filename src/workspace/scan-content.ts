@@ -21,7 +21,12 @@ const NOT_READ = /(?:^|\/)(?:node_modules|\.git\/objects|\.git\/lfs\/objects)(?:
 const SHIPPED = /(?:^|\/)(?:site-packages|dist-packages|Pods|vendor\/bundle|\.yarn\/cache|\.pnpm-store)\//;
 
 /** `root` as bytes. `onProgress` is called when the walk may go on after `isFull`. */
-export function startContentPart(root: string, tally: Tally, ending: Ending, onProgress: () => void): ContentPart {
+export function startContentPart(
+  root: string,
+  tally: Tally,
+  ending: Ending,
+  onProgress: () => void,
+): ContentPart {
   const prefix = root === "/" ? 1 : root.length + 1;
   const relative = (path: string): string => toText(path.slice(prefix));
   const namesOf = new Map<string, string[]>();

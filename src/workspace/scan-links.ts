@@ -26,7 +26,11 @@ const BLOCK: LinkResult = { kind: "finding", finding: { kind: "link", verdict: "
 const WARN: LinkResult = { kind: "finding", finding: { kind: "link", verdict: "warn", reason: "link" } };
 
 /** `link` is the link's absolute path as bytes; `own` is what its own name says. */
-export async function judgeLink(link: string, own: NameJudgement | null, places: LinkPlaces): Promise<LinkResult> {
+export async function judgeLink(
+  link: string,
+  own: NameJudgement | null,
+  places: LinkPlaces,
+): Promise<LinkResult> {
   let target: string;
   try {
     target = await realpath(toFsPath(link));
@@ -69,7 +73,8 @@ const MAX_OUTSIDE_NAMES = 5_000;
 async function judgeOutsideDirectory(target: string): Promise<LinkResult> {
   const entries = await readdir(target, { withFileTypes: true }).catch(() => null);
   if (entries === null) return WARN;
-  if (entries.length > MAX_OUTSIDE_NAMES) return { kind: "failed", code: "a link leads to a very large directory" };
+  if (entries.length > MAX_OUTSIDE_NAMES)
+    return { kind: "failed", code: "a link leads to a very large directory" };
   const parents = target.split("/").slice(1);
   for (const entry of entries) {
     const name = entry.isDirectory() ? null : judgeName(entry.name, parents);

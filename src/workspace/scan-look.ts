@@ -17,7 +17,11 @@ const HEAD_BYTES = 64 * 1024;
 const LONGER_HEAD_BYTES = 1024 * 1024;
 
 /** null: the file is harmless, whatever its name. What cannot be read keeps the verdict of its name. */
-export async function lookAt(path: string | Buffer, judgement: NameJudgement, follow = false): Promise<Sighting | null> {
+export async function lookAt(
+  path: string | Buffer,
+  judgement: NameJudgement,
+  follow = false,
+): Promise<Sighting | null> {
   const byName = fromName(judgement);
   if (judgement.look === undefined) return byName;
   if (judgement.look === "template") return (await lookForTokens(path, follow)) ?? byName;
@@ -53,7 +57,8 @@ async function readHead(
   maxBytes: number,
   follow: boolean,
 ): Promise<{ bytes: Buffer; whole: boolean } | null> {
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | (follow ? 0 : constants.O_NOFOLLOW);
+  const flags =
+    constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | (follow ? 0 : constants.O_NOFOLLOW);
   const file = await open(path, flags).catch(() => null);
   if (file === null) return null;
   try {

@@ -71,7 +71,9 @@ export function createTally(onTooMany: (cause: string) => void): Tally {
       const findings = [...blocks.values(), ...mild.slice(0, MAX_WARNINGS)].toSorted(byPath);
       const incompleteReason = missed ?? stoppedBy;
       const complete = incompleteReason === null;
-      const state = [...blocks.values(), ...mild].toSorted(byPath).map((f) => [f.path, f.kind, f.verdict, f.reason]);
+      const state = [...blocks.values(), ...mild]
+        .toSorted(byPath)
+        .map((f) => [f.path, f.kind, f.verdict, f.reason]);
       return {
         findings,
         unlistedWarnings: Math.max(0, mild.length - MAX_WARNINGS),
@@ -80,7 +82,9 @@ export function createTally(onTooMany: (cause: string) => void): Tally {
         files,
         directories,
         elapsedMs,
-        generation: createHash("sha256").update(JSON.stringify([identity, complete, state])).digest("hex"),
+        generation: createHash("sha256")
+          .update(JSON.stringify([identity, complete, state]))
+          .digest("hex"),
       };
     },
   };

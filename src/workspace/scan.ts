@@ -64,17 +64,27 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
   const tasks = createTaskQueue(MAX_RUNNING_TASKS, isStopped);
   let walk: Walk | null = null;
   const content =
-    options.content === true ? startContentPart(toBytes(realRoot), tally, ending, () => walk?.resume()) : null;
+    options.content === true
+      ? startContentPart(toBytes(realRoot), tally, ending, () => walk?.resume())
+      : null;
 
   const add = (directory: WalkedDirectory, name: string, finding: Omit<ScanFinding, "path"> | null): void => {
     if (finding !== null) tally.add({ path: toText(below(directory.relative, name)), ...finding });
   };
-  const onLink = async (directory: WalkedDirectory, name: string, own: NameJudgement | null): Promise<void> => {
+  const onLink = async (
+    directory: WalkedDirectory,
+    name: string,
+    own: NameJudgement | null,
+  ): Promise<void> => {
     const result = await judgeLink(below(directory.path, name), own, places);
     if (result.kind === "failed") tally.miss(toText(below(directory.relative, name)), result.code);
     if (result.kind === "finding") add(directory, name, result.finding);
   };
-  const onDoubtful = async (directory: WalkedDirectory, name: string, judgement: NameJudgement): Promise<void> => {
+  const onDoubtful = async (
+    directory: WalkedDirectory,
+    name: string,
+    judgement: NameJudgement,
+  ): Promise<void> => {
     add(directory, name, await lookAt(toFsPath(below(directory.path, name)), judgement));
   };
   const onDirectory = (directory: WalkedDirectory, entries: readonly Dirent[]): string[] | null => {
@@ -95,8 +105,10 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
       const judgement = judgeName(toText(entry.name), parents);
       if (isLink) tasks.add(() => onLink(directory, entry.name, judgement));
       else if (judgement === null) continue;
-      else if (judgement.look !== undefined && entry.isFile()) tasks.add(() => onDoubtful(directory, entry.name, judgement));
-      else if (judgement.verdict !== "allow") add(directory, entry.name, { ...judgement, verdict: judgement.verdict, reason: "name" });
+      else if (judgement.look !== undefined && entry.isFile())
+        tasks.add(() => onDoubtful(directory, entry.name, judgement));
+      else if (judgement.verdict !== "allow")
+        add(directory, entry.name, { ...judgement, verdict: judgement.verdict, reason: "name" });
     }
     tally.count(entries.length - (directories?.length ?? 0));
     if (readable !== null) content?.add(directory, readable);
@@ -104,7 +116,8 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
   };
   const onUnreadable = (directory: WalkedDirectory, error: NodeJS.ErrnoException): void => {
     const isGone = error.code === "ENOENT" || error.code === "ENOTDIR";
-    if (directory.relative === "" || !isGone) tally.miss(toText(directory.relative), error.code ?? error.message);
+    if (directory.relative === "" || !isGone)
+      tally.miss(toText(directory.relative), error.code ?? error.message);
   };
   const isPaused = (): boolean => content?.isFull() === true;
   walk = startWalk(toBytes(realRoot), { onDirectory, onUnreadable, isStopped, isPaused });

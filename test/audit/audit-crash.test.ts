@@ -27,7 +27,7 @@ const WRITER = `
   const log = await openLog(process.env.AUDIT_DIRECTORY, { maxFileBytes: 200000 });
   const first = Number(process.env.AUDIT_FIRST);
   for (let n = first; ; n++) {
-    for (let more = 0; more < 7; more++) log.record(call({ requestId: "filler-" + n }));
+    for (let more = 0; more < 7; more++) log.record(call({ requestId: "filler-" + n + "-" + more }));
     log.record(call({ requestId: "call-" + n, prompt: "x".repeat(n % 5000) }));
     await log.flushed();
     const health = log.health();
@@ -99,6 +99,8 @@ it.runIf(process.platform === "linux")(
     writer.kill("SIGKILL");
     await once(writer, "close");
     expect(await verifyLog(directory)).toMatchObject({ ok: true, lost: 0 });
+    const names = linesOf(directory).flatMap(({ requestId }) => (requestId === undefined ? [] : [requestId]));
+    expect(names).toHaveLength(new Set(names).size);
     const kept = linesOf(directory).flatMap(({ requestId }) =>
       typeof requestId === "string" && requestId.startsWith("call-") ? [Number(requestId.slice(5))] : [],
     );

@@ -491,6 +491,18 @@ describe("an audit log that cannot be written", () => {
     giveBack();
   });
 
+  it("does not write on into a file that another one has replaced", async () => {
+    const log = await start();
+    log.record(call({ requestId: "first" }));
+    await log.flushed();
+    renameSync(join(directory, "audit.log"), join(directory, "audit.log.1"));
+    writeFileSync(join(directory, "audit.log"), "");
+    log.record(call({ requestId: "second" }));
+    await log.flushed();
+    await until(() => log.health().ok);
+    expect(linesOf(directory)).toMatchObject([{ seq: 2, requestId: "second" }]);
+  });
+
   it("does not write on into a file that was taken away", async () => {
     const log = await start();
     log.record(call({ requestId: "first" }));

@@ -3,13 +3,13 @@ import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createAppServerBackend } from "../../src/codex/app-server/backend.ts";
 import type { CodexBackend, TurnRequest } from "../../src/codex/backend.ts";
 import type { CodexEvent } from "../../src/codex/events.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
-import { createFakeClock } from "../support/fake-clock.ts";
+import { createFakeClock, settle } from "../support/fake-clock.ts";
 import { grantFor } from "../support/grant.ts";
 
 const program = fileURLToPath(new URL("../support/fixture-child-app-server.ts", import.meta.url));
@@ -89,12 +89,15 @@ describe("the handshake", () => {
     expect(await backendWith(fixture).connect()).toMatchObject({ ok: true, value: facts });
   });
 
-  test.each(["dies-at-start", "refuses:initialize"])("that fails (%s) is a refusal, not a throw", async (fixture) => {
-    expect(await backendWith(fixture).connect()).toEqual({
-      ok: false,
-      failure: { code: "codex_unsupported", reason: "codex app-server did not answer its handshake" },
-    });
-  });
+  test.each(["dies-at-start", "refuses:initialize"])(
+    "that fails (%s) is a refusal, not a throw",
+    async (fixture) => {
+      expect(await backendWith(fixture).connect()).toEqual({
+        ok: false,
+        failure: { code: "codex_unsupported", reason: "codex app-server did not answer its handshake" },
+      });
+    },
+  );
 
   test("with a program that is gone is a refusal", async () => {
     const backend = backendWith();
@@ -107,7 +110,7 @@ describe("the handshake", () => {
 describe("opening a thread", () => {
   test("sends the profile, the project's words and the owner's approval policy, and no sandbox mode", async () => {
     await run(backendWith(), "say hello");
-    const [opened] = (await messages()).filter(({ method }) => method === "thread/start");
+    const opened = (await messages()).find(({ method }) => method === "thread/start");
     expect(opened?.params).toMatchObject({
       cwd: scratch,
       approvalPolicy: "never",
@@ -140,8 +143,12 @@ describe("opening a thread", () => {
 
   test("by resume and fork names the thread", async () => {
     const backend = backendWith();
-    expect((await run(backend, "say a", { thread: { kind: "resume", threadId: "t" } })).outcome.threadId).toBe("t");
-    expect((await run(backend, "say b", { thread: { kind: "fork", threadId: "t" } })).outcome.threadId).toBe("fork-of-t");
+    expect(
+      (await run(backend, "say a", { thread: { kind: "resume", threadId: "t" } })).outcome.threadId,
+    ).toBe("t");
+    expect((await run(backend, "say b", { thread: { kind: "fork", threadId: "t" } })).outcome.threadId).toBe(
+      "fork-of-t",
+    );
   });
 });
 
@@ -172,7 +179,9 @@ describe("a turn", () => {
 
   test("that asks for the time is told it", async () => {
     const { outcome } = await run(backendWith(), "ask currentTime/read");
-    expect(JSON.parse(outcome.answer ?? "")).toEqual({ currentTimeAt: expect.closeTo(Date.now() / 1000, -1) });
+    expect(JSON.parse(outcome.answer ?? "")).toEqual({
+      currentTimeAt: expect.closeTo(Date.now() / 1000, -1),
+    });
   });
 
   test("that fails carries Codex's own kind", async () => {
@@ -213,7 +222,9 @@ describe("a turn", () => {
     const backend = backendWith("never-interrupts", 60_000, clock);
     const stop = new AbortController();
     const running = run(backend, "hold", { signal: stop.signal });
-    await expect.poll(async () => (await messages().catch(() => [])).map(({ method }) => method)).toContain("turn/start");
+    await expect
+      .poll(async () => (await messages().catch(() => [])).map(({ method }) => method))
+      .toContain("turn/start");
     stop.abort();
     await expect.poll(async () => (await messages()).map(({ method }) => method)).toContain("turn/interrupt");
     await expect.poll(() => clock.pending()).toBeGreaterThan(0);
@@ -224,6 +235,28 @@ describe("a turn", () => {
     expect(next.outcome.answer).toBe("new");
     expect(next.outcome.threadId?.split("-")[1]).not.toBe(outcome.threadId?.split("-")[1]);
   });
+
+  test.each(["turn/start", "thread/start"])(
+    "whose %s is never answered costs the process",
+    async (method) => {
+      const backend = backendWith(`ignores:${method}`);
+      await backend.connect();
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      try {
+        const running = run(backend, "say hello");
+        while (!(await messages()).some((message) => message.method === method)) await settle();
+        await vi.advanceTimersByTimeAsync(30_000);
+        expect((await running).outcome.failure).toMatchObject({ code: "interrupted" });
+      } finally {
+        vi.useRealTimers();
+      }
+      await run(backend, "say again", {
+        thread: { kind: "resume", threadId: "t" },
+        signal: AbortSignal.abort(),
+      });
+      expect((await messages()).filter((message) => message.method === "initialize")).toHaveLength(2);
+    },
+  );
 
   test("of which nothing is heard for too long ends as timeout; a command that runs is no silence", async () => {
     const { outcome } = await run(backendWith("", 300), "hold");
@@ -236,8 +269,12 @@ describe("a turn", () => {
 
   test("is one of many in one process, each with its own events", async () => {
     const backend = backendWith();
-    const all = await Promise.all(Array.from({ length: 20 }, async (_, n) => run(backend, `say number ${n}`)));
-    expect(all.map(({ outcome }) => outcome.answer)).toEqual(Array.from({ length: 20 }, (_, n) => `number ${n}`));
+    const all = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => run(backend, `say number ${n}`)),
+    );
+    expect(all.map(({ outcome }) => outcome.answer)).toEqual(
+      Array.from({ length: 20 }, (_, n) => `number ${n}`),
+    );
     expect((await messages()).filter(({ method }) => method === "initialize")).toHaveLength(1);
   });
 });

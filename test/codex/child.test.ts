@@ -141,7 +141,8 @@ test("a program that cannot be started is a refusal with the reason, not a throw
   const plain = join(scratch, "plain");
   await writeFile(plain, "#!/bin/sh\n");
   await chmod(plain, 0o644);
-  const tryOf = async (command: string, cwd = scratch) => spawnChild({ command, args: [], env: {}, cwd }, () => {});
+  const tryOf = async (command: string, cwd = scratch) =>
+    spawnChild({ command, args: [], env: {}, cwd }, () => {});
   expect(await tryOf(join(scratch, "missing"))).toEqual({ ok: false, failure: { reason: "ENOENT" } });
   expect(await tryOf(plain)).toEqual({ ok: false, failure: { reason: "EACCES" } });
   expect(await tryOf(scratch)).toEqual({ ok: false, failure: { reason: "EACCES" } });

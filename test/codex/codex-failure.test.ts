@@ -12,13 +12,37 @@ describe("Codex's own error kind", () => {
     { info: "internal_server_error", kind: "internalServerError", retryable: true },
     { info: "unauthorized", kind: "unauthorized", retryable: false },
     { info: "somethingNew", kind: "somethingNew", retryable: false },
-    { info: { httpConnectionFailed: { httpStatusCode: null } }, kind: "httpConnectionFailed", retryable: true },
-    { info: { httpConnectionFailed: { httpStatusCode: 503 } }, kind: "httpConnectionFailed", retryable: true },
-    { info: { httpConnectionFailed: { httpStatusCode: 401 } }, kind: "httpConnectionFailed", retryable: false },
-    { info: { httpConnectionFailed: { httpStatusCode: 408 } }, kind: "httpConnectionFailed", retryable: true },
-    { info: { httpConnectionFailed: { httpStatusCode: 429 } }, kind: "httpConnectionFailed", retryable: true },
+    {
+      info: { httpConnectionFailed: { httpStatusCode: null } },
+      kind: "httpConnectionFailed",
+      retryable: true,
+    },
+    {
+      info: { httpConnectionFailed: { httpStatusCode: 503 } },
+      kind: "httpConnectionFailed",
+      retryable: true,
+    },
+    {
+      info: { httpConnectionFailed: { httpStatusCode: 401 } },
+      kind: "httpConnectionFailed",
+      retryable: false,
+    },
+    {
+      info: { httpConnectionFailed: { httpStatusCode: 408 } },
+      kind: "httpConnectionFailed",
+      retryable: true,
+    },
+    {
+      info: { httpConnectionFailed: { httpStatusCode: 429 } },
+      kind: "httpConnectionFailed",
+      retryable: true,
+    },
     { info: { responseStreamDisconnected: {} }, kind: "responseStreamDisconnected", retryable: true },
-    { info: { activeTurnNotSteerable: { turnKind: "review" } }, kind: "activeTurnNotSteerable", retryable: false },
+    {
+      info: { activeTurnNotSteerable: { turnKind: "review" } },
+      kind: "activeTurnNotSteerable",
+      retryable: false,
+    },
     { info: null, kind: "other", retryable: true },
     { info: undefined, kind: "other", retryable: true },
     { info: {}, kind: "other", retryable: true },
@@ -43,7 +67,7 @@ describe("a call that Codex refused", () => {
   });
 
   test("a lost connection is an interruption", () => {
-    expect(toRpcFailure(new ConnectionLost("Codex ended (SIGKILL)"))).toEqual({
+    expect(toRpcFailure(new ConnectionLost("Codex ended (SIGKILL)", true))).toEqual({
       code: "interrupted",
       reason: "Codex ended (SIGKILL)",
     });

@@ -66,10 +66,10 @@ function room(choice: BackendChoice = "auto") {
     clock,
     drivers,
     looks: () => looks,
-    become(next: Result<CodexInstall, Failure>) {
+    become: (next: Result<CodexInstall, Failure>): void => {
       found = next;
     },
-    prepare(next: (driver: ScriptedBackend) => void) {
+    prepare: (next: (driver: ScriptedBackend) => void): void => {
       prepare = next;
     },
   };
@@ -88,7 +88,11 @@ test("a Codex that is fine is looked for once, also by many at once", async () =
   await codex.ready();
   expect(looks()).toBe(1);
   expect(drivers).toHaveLength(1);
-  expect(codex.status()).toMatchObject({ backend: "app-server", failure: null, facts: { codexVersion: "0.169.0" } });
+  expect(codex.status()).toMatchObject({
+    backend: "app-server",
+    failure: null,
+    facts: { codexVersion: "0.169.0" },
+  });
 });
 
 test("a Codex that is not there is looked for again, but not with every call", async () => {
@@ -109,7 +113,10 @@ test("a login is noticed without a restart of the bridge", async () => {
   const { codex, clock, drivers, prepare } = room();
   prepare((driver) => driver.become({ loggedIn: false }));
   expect(await codex.ready()).toEqual(fail({ code: "codex_not_logged_in" }));
-  expect(codex.status()).toMatchObject({ failure: { code: "codex_not_logged_in" }, facts: { loggedIn: false } });
+  expect(codex.status()).toMatchObject({
+    failure: { code: "codex_not_logged_in" },
+    facts: { loggedIn: false },
+  });
   prepare(() => {});
   await clock.advance(3_000);
   expect(await codex.ready()).toMatchObject({ ok: true, value: { loggedIn: true } });

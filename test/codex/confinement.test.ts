@@ -70,7 +70,11 @@ describe("the name of the profile", () => {
     { name: "the network", terms: { ...reading, network: true } },
     { name: "a denied path", terms: { ...reading, deniedPaths: ["/srv/app/.env"] } },
     { name: "a denied pattern", terms: { ...reading, deniedPatterns: ["/srv/app/**/.env"] } },
-    { name: "Codex's own place", terms: reading, around: { ...surroundings, programDirectories: ["/usr/bin"] } },
+    {
+      name: "Codex's own place",
+      terms: reading,
+      around: { ...surroundings, programDirectories: ["/usr/bin"] },
+    },
   ])("changes with $name", ({ terms, around }) => {
     expect(confine(terms, around).profileId).not.toBe(profileId);
   });

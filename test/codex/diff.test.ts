@@ -13,8 +13,16 @@ describe("counting", () => {
         "diff --git a/y b/y\n--- a/y\n+++ b/y\n@@ -0,0 +1 @@\n+d\n",
       counts: [2, 1],
     },
-    { name: "lines that look like headers", diff: "@@ -1,2 +1,2 @@\n--- sql comment\n+++ more\n", counts: [1, 1] },
-    { name: "no newline at the end", diff: "@@ -1 +1 @@\n-b\n\\ No newline at end of file\n+c", counts: [1, 1] },
+    {
+      name: "lines that look like headers",
+      diff: "@@ -1,2 +1,2 @@\n--- sql comment\n+++ more\n",
+      counts: [1, 1],
+    },
+    {
+      name: "no newline at the end",
+      diff: "@@ -1 +1 @@\n-b\n\\ No newline at end of file\n+c",
+      counts: [1, 1],
+    },
     { name: "no diff at all", diff: "+ not a diff\n- at all", counts: [0, 0] },
   ])("$name", ({ diff, counts }) => {
     expect(countDiffLines(diff)).toEqual({ additions: counts[0], deletions: counts[1] });
@@ -35,14 +43,26 @@ describe("the changes of a turn", () => {
 
   test.each<{ name: string; raw: RawFileChange[]; merged: object[] }>([
     { name: "none", raw: [], merged: [] },
-    { name: "an update", raw: [update], merged: [{ path: "a.txt", kind: "update", additions: 2, deletions: 1 }] },
-    { name: "an added file", raw: [add], merged: [{ path: "a.txt", kind: "add", additions: 2, deletions: 0 }] },
+    {
+      name: "an update",
+      raw: [update],
+      merged: [{ path: "a.txt", kind: "update", additions: 2, deletions: 1 }],
+    },
+    {
+      name: "an added file",
+      raw: [add],
+      merged: [{ path: "a.txt", kind: "add", additions: 2, deletions: 0 }],
+    },
     {
       name: "an empty file",
       raw: [change({ kind: "add" })],
       merged: [{ path: "a.txt", kind: "add", additions: 0, deletions: 0 }],
     },
-    { name: "a deleted file", raw: [remove], merged: [{ path: "a.txt", kind: "delete", additions: 0, deletions: 2 }] },
+    {
+      name: "a deleted file",
+      raw: [remove],
+      merged: [{ path: "a.txt", kind: "delete", additions: 0, deletions: 2 }],
+    },
     {
       name: "added, then changed",
       raw: [add, update],

@@ -23,7 +23,9 @@ async function passed(
     await writeFile(join(home, ".codex", "config.toml"), config);
   }
   const env = await toCodexEnvironment({ HOME: home, ...environment }, mcpServers, silentLog);
-  return Object.keys(env).filter((name) => name !== "HOME").toSorted();
+  return Object.keys(env)
+    .filter((name) => name !== "HOME")
+    .toSorted();
 }
 
 test.each([

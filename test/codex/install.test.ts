@@ -33,13 +33,18 @@ esac
 async function find(path: readonly string[], options: { codex?: string; skipUnder?: string } = {}) {
   return findCodex({
     codex: options.codex ?? "codex",
-    path: path.map((directory) => (directory.startsWith("/") ? directory : join(scratch, directory))).join(":"),
+    path: path
+      .map((directory) => (directory.startsWith("/") ? directory : join(scratch, directory)))
+      .join(":"),
     env: {},
     skipUnder: options.skipUnder ?? null,
   });
 }
 
-const found = (command: string, fields: object = {}) => ({ ok: true, value: expect.objectContaining({ command, ...fields }) });
+const found = (command: string, fields: object = {}) => ({
+  ok: true,
+  value: expect.objectContaining({ command, ...fields }),
+});
 const refused = (code: string) => ({ ok: false, failure: expect.objectContaining({ code }) });
 
 describe("on PATH", () => {
@@ -55,7 +60,9 @@ describe("on PATH", () => {
     const path = ["own/node_modules/.bin", "global/node_modules/.bin"];
     expect(await find(path, { skipUnder: join(scratch, "own") })).toEqual(found(global));
     expect(await find(path, { skipUnder: `${join(scratch, "own")}/` })).toEqual(found(global));
-    expect(await find(["own/node_modules/.bin"], { skipUnder: join(scratch, "own") })).toEqual(refused("codex_not_found"));
+    expect(await find(["own/node_modules/.bin"], { skipUnder: join(scratch, "own") })).toEqual(
+      refused("codex_not_found"),
+    );
     expect(await find(path)).toEqual(found(join(scratch, "own/node_modules/.bin/codex")));
   });
 
@@ -72,7 +79,9 @@ describe("on PATH", () => {
     const good = await codexAt("good/codex");
     const path = `:.:relative/bin:${join(scratch, "good")}`;
     expect(await findCodex({ codex: "codex", path, env: {}, skipUnder: null })).toEqual(found(good));
-    expect(await findCodex({ codex: "codex", path: "", env: {}, skipUnder: null })).toEqual(refused("codex_not_found"));
+    expect(await findCodex({ codex: "codex", path: "", env: {}, skipUnder: null })).toEqual(
+      refused("codex_not_found"),
+    );
   });
 
   test("a link is followed to the program itself", async () => {
@@ -104,7 +113,9 @@ describe("the version", () => {
     { said: "0.170.0-alpha.3", result: { version: "0.170.0-alpha.3" } },
     { said: "1.0.0 (abcdef)", result: { version: "1.0.0" } },
   ])("$said is fine", async ({ said, result }) => {
-    expect(await find([dirname(await codexAt("a/codex", said))])).toEqual(found(join(scratch, "a/codex"), result));
+    expect(await find([dirname(await codexAt("a/codex", said))])).toEqual(
+      found(join(scratch, "a/codex"), result),
+    );
   });
 
   test.each(["0.152.9", "0.9.999", "0.0.1", "no number", ""])("%j is unsupported", async (said) => {

@@ -284,7 +284,7 @@ describe("the terms of a thread", () => {
     expect(args["config"]).toMatchObject({
       default_permissions: profileId,
       model_reasoning_effort: "high",
-      "mcp_servers.mail.enabled": false,
+      mcp_servers: { mail: { enabled: false } },
     });
   });
 

@@ -80,7 +80,9 @@ describe("a crash loop", () => {
     await respawner.acquire();
     const waits: number[] = [];
     for (let n = 0; n < 9; n += 1) waits.push(await dieAndAcquire());
-    expect(waits).toEqual([0, 250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000].map((ms) => expect.closeTo(ms, -2)));
+    expect(waits).toEqual(
+      [0, 250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000].map((ms) => expect.closeTo(ms, -2)),
+    );
   });
 
   test("is forgotten after a life of ten seconds", async () => {

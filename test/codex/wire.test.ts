@@ -7,14 +7,59 @@ const inThread = { threadId: "t" };
 describe("what a later Codex may add", () => {
   test.each<{ name: string; method: string; params: unknown }>([
     { name: "a field", method: "turn/started", params: { ...inThread, turn: { id: "x", new: 1 }, new: 2 } },
-    { name: "an item", method: "item/completed", params: { ...inThread, item: { type: "hologram", id: "h" } } },
-    { name: "an item in a turn", method: "turn/completed", params: { ...inThread, turn: { id: "x", status: "completed", items: [{ type: "new" }, { type: "agentMessage", id: "m", text: "a" }] } } },
-    { name: "a status", method: "turn/completed", params: { ...inThread, turn: { id: "x", status: "paused" } } },
-    { name: "a phase", method: "item/completed", params: { ...inThread, item: { type: "agentMessage", id: "m", text: "a", phase: "encore" } } },
+    {
+      name: "an item",
+      method: "item/completed",
+      params: { ...inThread, item: { type: "hologram", id: "h" } },
+    },
+    {
+      name: "an item in a turn",
+      method: "turn/completed",
+      params: {
+        ...inThread,
+        turn: {
+          id: "x",
+          status: "completed",
+          items: [{ type: "new" }, { type: "agentMessage", id: "m", text: "a" }],
+        },
+      },
+    },
+    {
+      name: "a status",
+      method: "turn/completed",
+      params: { ...inThread, turn: { id: "x", status: "paused" } },
+    },
+    {
+      name: "a phase",
+      method: "item/completed",
+      params: { ...inThread, item: { type: "agentMessage", id: "m", text: "a", phase: "encore" } },
+    },
     { name: "an error without a kind", method: "error", params: { ...inThread, error: { message: "m" } } },
-    { name: "an error of another kind", method: "error", params: { ...inThread, error: { message: "m", codexErrorInfo: { new: { deep: [] } } }, willRetry: "perhaps" } },
-    { name: "tokens of other kinds", method: "thread/tokenUsage/updated", params: { ...inThread, tokenUsage: { total: { inputTokens: 1, outputTokens: 1, new: 1 }, last: { inputTokens: 1, outputTokens: 1 } } } },
-    { name: "items that are no list", method: "turn/completed", params: { ...inThread, turn: { id: "x", status: "completed", items: "many" } } },
+    {
+      name: "an error of another kind",
+      method: "error",
+      params: {
+        ...inThread,
+        error: { message: "m", codexErrorInfo: { new: { deep: [] } } },
+        willRetry: "perhaps",
+      },
+    },
+    {
+      name: "tokens of other kinds",
+      method: "thread/tokenUsage/updated",
+      params: {
+        ...inThread,
+        tokenUsage: {
+          total: { inputTokens: 1, outputTokens: 1, new: 1 },
+          last: { inputTokens: 1, outputTokens: 1 },
+        },
+      },
+    },
+    {
+      name: "items that are no list",
+      method: "turn/completed",
+      params: { ...inThread, turn: { id: "x", status: "completed", items: "many" } },
+    },
   ])("$name is read", ({ method, params }) => {
     expect(parseNotification(method, params)).toMatchObject({ method });
   });
@@ -48,7 +93,9 @@ describe("what a later Codex may add", () => {
       const parsed = threadResult.parse({ thread: { id: "t" }, activePermissionProfile });
       expect(parsed.activePermissionProfile?.id).toBeUndefined();
     }
-    expect(threadResult.safeParse({ thread: { id: "t" }, activePermissionProfile: "bridge-1" }).success).toBe(false);
+    expect(threadResult.safeParse({ thread: { id: "t" }, activePermissionProfile: "bridge-1" }).success).toBe(
+      false,
+    );
   });
 });
 
@@ -88,7 +135,9 @@ describe("a request for more than was granted", () => {
     "mcpServer/elicitation/request",
     "item/tool/call",
   ])("no answer to %s holds a word of consent", (method) => {
-    expect(JSON.stringify(declineRequest(method)?.result)).not.toMatch(/accept|approve|allow|true|session|always/i);
+    expect(JSON.stringify(declineRequest(method)?.result)).not.toMatch(
+      /accept|approve|allow|true|session|always/i,
+    );
   });
 
   test.each(["account/chatgptAuthTokens/refresh", "attestation/generate", "fs/read", "", "constructor"])(

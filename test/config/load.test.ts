@@ -14,7 +14,10 @@ interface Given {
 }
 
 async function load(given: Given) {
-  const files: Given["files"] = { ...(given.file === undefined ? {} : { [FILE]: { text: given.file } }), ...given.files };
+  const files: Given["files"] = {
+    ...(given.file === undefined ? {} : { [FILE]: { text: given.file } }),
+    ...given.files,
+  };
   const own = Object.entries(given.env ?? {}).map(([name, value]) => [`CODEX_GPT_BRIDGE_${name}`, value]);
   return loadConfig({
     flags: given.flags ?? {},
@@ -51,7 +54,11 @@ describe("where a setting comes from", () => {
       given: { file: "port = 1", env: { PORT: "2" }, flags: { port: "3" } },
       port: 3,
     },
-    { name: "the file, where the variable is empty", given: { file: "port = 1", env: { PORT: "" } }, port: 1 },
+    {
+      name: "the file, where the variable is empty",
+      given: { file: "port = 1", env: { PORT: "" } },
+      port: 1,
+    },
   ])("$name", async ({ given, port }) => {
     expect((await configOf(given)).port).toBe(port);
   });
@@ -66,7 +73,8 @@ describe("where a setting comes from", () => {
     };
     const environment = { XDG_CONFIG_HOME: "/xdg" };
     const roots = { ROOTS: "/srv/app" };
-    const found = async (given: Given) => (await configOf({ ...given, files, env: { ...roots, ...given.env } })).port;
+    const found = async (given: Given) =>
+      (await configOf({ ...given, files, env: { ...roots, ...given.env } })).port;
     expect(await found({ flags: { config: "/etc/a.toml" }, env: { CONFIG: "/etc/b.toml" } })).toBe(1);
     expect(await found({ env: { CONFIG: "/etc/b.toml" }, environment })).toBe(2);
     expect(await found({ environment })).toBe(3);
@@ -76,7 +84,9 @@ describe("where a setting comes from", () => {
 
   test("state lies in the XDG state home, else below ~/.local/state", async () => {
     expect((await configOf({})).stateDir).toBe("/home/owner/.local/state/codex-gpt-bridge");
-    expect((await configOf({ environment: { XDG_STATE_HOME: "/state" } })).stateDir).toBe("/state/codex-gpt-bridge");
+    expect((await configOf({ environment: { XDG_STATE_HOME: "/state" } })).stateDir).toBe(
+      "/state/codex-gpt-bridge",
+    );
     expect((await configOf({ env: { STATE_DIR: "/elsewhere" } })).stateDir).toBe("/elsewhere");
   });
 });
@@ -172,9 +182,7 @@ describe("problems", () => {
 
   test("do not follow from a setting that is wrong itself", async () => {
     const env = { FAST_RETURN_MS: "never", UPSTREAM_TIMEOUT_MS: "1000" };
-    expect(await problemsOf({ env })).toEqual([
-      "CODEX_GPT_BRIDGE_FAST_RETURN_MS: has to be a whole number",
-    ]);
+    expect(await problemsOf({ env })).toEqual(["CODEX_GPT_BRIDGE_FAST_RETURN_MS: has to be a whole number"]);
   });
 });
 
@@ -216,7 +224,9 @@ describe("settings that do not fit together", () => {
     expect(await problemsOf({ env })).toEqual([problem]);
     expect(await problemsOf({ env: { ...env, ALLOW_WRITE: "1" } })).toEqual([]);
     expect(await problemsOf({ env, file: '[[projects]]\npath = "/srv/a"\nwrite = true\n' })).toEqual([]);
-    expect(await problemsOf({ env, file: '[[projects]]\npath = "/srv/a"\nwrite = false\n' })).toEqual([problem]);
+    expect(await problemsOf({ env, file: '[[projects]]\npath = "/srv/a"\nwrite = false\n' })).toEqual([
+      problem,
+    ]);
   });
 
   test("secrets are hidden only by a confinement that has to be proven", async () => {
@@ -284,7 +294,9 @@ describe("the config file", () => {
   });
 
   test("a file that was asked for has to be there; the usual one need not", async () => {
-    expect(await problemsOf({ flags: { config: "/etc/none.toml" } })).toEqual(["/etc/none.toml: does not exist"]);
+    expect(await problemsOf({ flags: { config: "/etc/none.toml" } })).toEqual([
+      "/etc/none.toml: does not exist",
+    ]);
     expect(await problemsOf({})).toEqual([]);
   });
 
@@ -314,7 +326,9 @@ describe("projects", () => {
     { given: { env: { ROOTS: "/srv/a=b" } }, projects: [] },
     { given: { env: { ROOTS: "n=/srv/a=b" } }, projects: [{ name: "n", path: "/srv/a=b" }] },
     {
-      given: { file: '[[projects]]\nname = "p"\npath = "/srv/p"\nwrite = true\nmodel = "m"\neffort = "low"\n' },
+      given: {
+        file: '[[projects]]\nname = "p"\npath = "/srv/p"\nwrite = true\nmodel = "m"\neffort = "low"\n',
+      },
       projects: [{ name: "p", path: "/srv/p", write: true, model: "m", effort: "low" }],
     },
     {

@@ -90,8 +90,15 @@ async function expectUnusable(bridge: RunningBridge, caller: Caller, code: strin
   return status;
 }
 
+/** Answers every question about itself, and starts, but never says a word to its client. */
+const muteAppServer = `[ "$1" = "app-server" ] && exec sleep 3600
+[ "$1" = "--version" ] && echo "codex-cli 0.169.0"
+exit 0`;
+
 describe.concurrent("a bridge without a usable Codex", () => {
-  test("starts where there is no Codex, says so, and works as soon as there is one", async ({ expect }) => {
+  test("starts where there is no Codex, says so, and works as soon as there is one", async ({
+    expect: expectHere,
+  }) => {
     const path = join(programs.path, "empty-path");
     await mkdir(path);
     await withBridge({ env: { PATH: `${path}:/usr/bin:/bin` } }, async (bridge, caller) => {
@@ -100,7 +107,7 @@ describe.concurrent("a bridge without a usable Codex", () => {
       await symlink(codexBinaries["0.169.0"], join(path, "codex"));
       model.script("are you there now", [say("Now I am.")]);
       const ask = async () => (await caller.finish("codex_read", { prompt: "are you there now?" })).content;
-      await expect
+      await expectHere
         .poll(ask, { timeout: 20_000, interval: 500 })
         .toMatchObject({ status: "completed", answer: "Now I am." });
       expect((await readyz(bridge)).status).toBe(200);
@@ -145,28 +152,22 @@ describe.concurrent("a bridge without a usable Codex", () => {
   });
 
   test("answers within 25 s when Codex starts and then says nothing, and leaves no such process", async ({
-    expect,
+    expect: expectHere,
   }) => {
-    const codex = await program(
-      "codex-mute",
-      '[ "$1" = "--version" ] && echo "codex-cli 0.169.0" && exit 0; exec sleep 3600',
-    );
+    const codex = await program("codex-mute", muteAppServer);
     await withBridge({ codex }, async (bridge, caller) => {
       const asked = performance.now();
       const refusal = await caller.call("codex_read", { prompt: "are you there?" });
       expect(performance.now() - asked).toBeLessThan(25_000);
       expect(refusal.content).toMatchObject({ status: "refused", error: { code: "codex_unsupported" } });
-      await expect.poll(async () => descendants(bridge.pid), { timeout: 5_000 }).toEqual([]);
+      await expectHere.poll(async () => descendants(bridge.pid), { timeout: 5_000 }).toEqual([]);
     });
   });
 
   test.for<[string, string]>([
     ["does not tell its version", "trap '' TERM; exec sleep 3600"],
-    [
-      "has started and says nothing",
-      '[ "$1" = "--version" ] && echo "codex-cli 0.169.0" && exit 0; exec sleep 3600',
-    ],
-  ])("stops within 8 s of SIGTERM while Codex %s", async ([what, script], { expect }) => {
+    ["has started and says nothing", muteAppServer],
+  ])("stops within 8 s of SIGTERM while Codex %s", async ([what, script], { expect: expectHere }) => {
     const codex = await program(`codex-that-${what.replaceAll(" ", "-")}`, script);
     const bridge = await startBridge({
       codex,
@@ -174,7 +175,7 @@ describe.concurrent("a bridge without a usable Codex", () => {
       roots: [project.path],
       untilReady: false,
     });
-    await expect.poll(async () => descendants(bridge.pid), { timeout: 10_000 }).not.toEqual([]);
+    await expectHere.poll(async () => descendants(bridge.pid), { timeout: 10_000 }).not.toEqual([]);
     const children = await descendants(bridge.pid);
     const asked = performance.now();
     const { exitCode } = await bridge.stop();
@@ -193,7 +194,7 @@ describe.concurrent("a bridge without a usable Codex", () => {
 
   test.for<CodexVersion>(["0.169.0", "0.153.4"])(
     "says that Codex %s is not logged in, and works once it is",
-    async (version, { expect }) => {
+    async (version, { expect: expectHere }) => {
       const own = await createCodexHome({ modelUrl: model.url });
       try {
         const configPath = join(own.path, "config.toml");
@@ -216,7 +217,7 @@ describe.concurrent("a bridge without a usable Codex", () => {
           expect(await once(login, "close")).toEqual([0, null]);
           const prompt = `logged in to ${version} now`;
           model.script(prompt, [say("Welcome.")]);
-          await expect
+          await expectHere
             .poll(async () => (await caller.finish("codex_read", { prompt })).content, {
               timeout: 20_000,
               interval: 500,

@@ -3,13 +3,15 @@
  * them is a change for users and belongs into the changelog.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { expect } from "vitest";
 
-/** Equal down to the order of keys; only the file's white space is free. */
-export function expectGolden(file: `${string}.json`, value: unknown): void {
+/** What the golden file holds, as `inFull` writes it. */
+export function golden(file: `${string}.json`, value: unknown): string {
   const path = new URL(file, import.meta.url);
-  if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
-  const golden: unknown = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : null;
-  expect(value).toEqual(golden);
-  expect(JSON.stringify(value)).toBe(JSON.stringify(golden));
+  if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(path, `${inFull(value)}\n`);
+  return inFull(existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : null);
+}
+
+/** Equal only where every byte on the wire is, the order of keys included; the file's white space is free. */
+export function inFull(value: unknown): string {
+  return JSON.stringify(value, null, 2);
 }

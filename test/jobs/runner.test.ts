@@ -108,7 +108,12 @@ describe("threads", () => {
     const { backend, clock, start, threads } = startRunner();
     await start({ cwd: "packages/a" });
     const first = await threads.get("thread-1");
-    expect(first).toMatchObject({ caller: "alice", project: "sample", cwd: "packages/a", sandbox: "read-only" });
+    expect(first).toMatchObject({
+      caller: "alice",
+      project: "sample",
+      cwd: "packages/a",
+      sandbox: "read-only",
+    });
     backend.turns[0]?.end();
     await clock.advance(5_000);
     await start({ thread: { kind: "resume", threadId: "thread-1" } });
@@ -119,7 +124,10 @@ describe("threads", () => {
   });
 
   test("a thread that cannot be kept costs the reply, not the answer", async () => {
-    const threads = { ...createMemoryThreadStore(), save: async () => Promise.reject(new Error("disk full")) };
+    const threads = {
+      ...createMemoryThreadStore(),
+      save: async () => Promise.reject(new Error("disk full")),
+    };
     const { backend, start, job } = startRunner({ threads });
     const { jobId } = await start();
     await settle();
@@ -305,7 +313,8 @@ describe("every job ends once", () => {
     runner.cancel(cancelled.jobId, "caller");
     await clock.advance(1_000);
     runner.cancel(late.jobId, "caller");
-    for (const turn of backend.turns) turn.end({ failure: { code: "codex_failed", kind: "x", message: "", retryable: false } });
+    for (const turn of backend.turns)
+      turn.end({ failure: { code: "codex_failed", kind: "x", message: "", retryable: false } });
     expect(await endOf(cancelled.jobId)).toBe("cancelled");
     expect(await endOf(late.jobId)).toBe("timeout");
   });
@@ -326,13 +335,16 @@ describe("every job ends once", () => {
     { failure: { code: "confinement_unavailable", reason: "no" }, state: "failed" },
     { failure: { code: "codex_failed", kind: "other", message: "no", retryable: true }, state: "failed" },
     { failure: { code: "unknown_thread" }, state: "failed" },
-  ])("what the backend gives as $failure.code is the job's end, with half its answer", async ({ failure, state }) => {
-    const { backend, start, job } = startRunner();
-    const { jobId } = await start();
-    backend.turns[0]?.end({ answer: "half", failure });
-    await settle();
-    expect(await job(jobId)).toMatchObject({ state, failure, answer: "half" });
-  });
+  ])(
+    "what the backend gives as $failure.code is the job's end, with half its answer",
+    async ({ failure, state }) => {
+      const { backend, start, job } = startRunner();
+      const { jobId } = await start();
+      backend.turns[0]?.end({ answer: "half", failure });
+      await settle();
+      expect(await job(jobId)).toMatchObject({ state, failure, answer: "half" });
+    },
+  );
 
   test("a backend that throws ends the job as internal and frees its place", async () => {
     const { runner, backend, start, endOf } = startRunner({ maxConcurrent: 1 });

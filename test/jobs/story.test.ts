@@ -33,9 +33,18 @@ describe("what a watcher reads", () => {
 describe("progress", () => {
   test.each<[CodexEvent, object]>([
     [{ type: "turn", turnId: "t" }, { phase: "thinking" }],
-    [{ type: "command-started", command: "ls" }, { phase: "running a command", commands: 1 }],
-    [{ type: "command-finished", command: "ls", exitCode: 0, output: "" }, { phase: "thinking", commands: 0 }],
-    [{ type: "changes", changes: [change], diff: null }, { phase: "editing files", filesChanged: 1 }],
+    [
+      { type: "command-started", command: "ls" },
+      { phase: "running a command", commands: 1 },
+    ],
+    [
+      { type: "command-finished", command: "ls", exitCode: 0, output: "" },
+      { phase: "thinking", commands: 0 },
+    ],
+    [
+      { type: "changes", changes: [change], diff: null },
+      { phase: "editing files", filesChanged: 1 },
+    ],
     [{ type: "thread", threadId: "t" }, { phase: "starting" }],
     [{ type: "warning", message: "w" }, { phase: "starting" }],
   ])("after %j is %j", (event, progress) => {
@@ -43,6 +52,8 @@ describe("progress", () => {
   });
 
   test("an event that is not told leaves the last one standing", () => {
-    expect(advance({ ...start, lastEvent: "before" }, { type: "usage", usage }, null).lastEvent).toBe("before");
+    expect(advance({ ...start, lastEvent: "before" }, { type: "usage", usage }, null).lastEvent).toBe(
+      "before",
+    );
   });
 });

@@ -37,7 +37,9 @@ test("an error is written with its message and cause", () => {
 test("on a terminal a line is time, level, message and the rest", () => {
   const shown: string[] = [];
   const pretty = prettyDestination((text) => shown.push(text), false);
-  pretty.write('{"level":"warn","time":"2026-01-01T10:11:12.000Z","port":8765,"what":"two words","msg":"hello"}');
+  pretty.write(
+    '{"level":"warn","time":"2026-01-01T10:11:12.000Z","port":8765,"what":"two words","msg":"hello"}',
+  );
   expect(shown).toEqual(['10:11:12 warn  hello port=8765 what="two words"\n']);
 });
 

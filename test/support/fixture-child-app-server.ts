@@ -115,7 +115,9 @@ function open(threadId: string, params: Record<string, unknown>): unknown {
 }
 
 if (traits.has("garbage")) {
-  process.stdout.write('Welcome!\n{"half": \n[]\nnull\n42\n{}\n{"id":99,"result":{}}\n{"id":"x","error":null}\n');
+  process.stdout.write(
+    'Welcome!\n{"half": \n[]\nnull\n42\n{}\n{"id":99,"result":{}}\n{"id":"x","error":null}\n',
+  );
 }
 if (traits.has("dies-at-start")) process.exit(1);
 
@@ -125,9 +127,11 @@ createInterface({ input: process.stdin })
     const message = JSON.parse(line) as Message;
     if (message.method === undefined) return asked.get(message.id ?? "")?.(message);
     if (message.id === undefined) return;
+    if (traits.has(`ignores:${message.method}`)) return;
     const refusal = traits.has(`refuses:${message.method}`);
     const result = methods[message.method]?.(message.params ?? {});
-    if (refusal || result === undefined) write({ id: message.id, error: { code: -32600, message: "thread not found" } });
+    if (refusal || result === undefined)
+      write({ id: message.id, error: { code: -32600, message: "thread not found" } });
     else write({ id: message.id, result, error: traits.has("garbage") ? null : undefined });
   })
   .on("close", () => process.exit(0));

@@ -2,12 +2,7 @@
  * A CodexBackend in memory that keeps the port's promises: the thread comes first, an abort ends the turn, a death
  * ends all turns, nothing is told after the end. A turn is held until the test, or the script for its prompt, ends it.
  */
-import type {
-  BackendFacts,
-  CodexBackend,
-  TurnOutcome,
-  TurnRequest,
-} from "../../src/codex/backend.ts";
+import type { BackendFacts, CodexBackend, TurnOutcome, TurnRequest } from "../../src/codex/backend.ts";
 import type { CodexEvent } from "../../src/codex/events.ts";
 import { fail, ok } from "../../src/lib/result.ts";
 import type { Failure } from "../../src/policy/failure.ts";
@@ -95,7 +90,8 @@ export function createScriptedBackend(): ScriptedBackend {
       };
       running.add(end);
       const abort = (): void => {
-        if (hearsAborts) end({ answer: null, failure: { code: "interrupted", reason: "The turn was stopped." } });
+        if (hearsAborts)
+          end({ answer: null, failure: { code: "interrupted", reason: "The turn was stopped." } });
       };
       onEvent({ type: "thread", threadId });
       if (signal.aborted) abort();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Failure, FailureCode, FailureOf } from "../../src/policy/failure.ts";
 import { toRefusal } from "../../src/tools/refusal.ts";
-import { expectGolden } from "../golden/golden.ts";
+import { golden, inFull } from "../golden/golden.ts";
 
 /** The compiler asks for each code; every field holds what it may hold at worst. */
 const samples: { [C in FailureCode]: FailureOf<C>[] } = {
@@ -49,7 +49,8 @@ const samples: { [C in FailureCode]: FailureOf<C>[] } = {
 const all: Failure[] = Object.values(samples).flat();
 
 test("the codes are those that users and scripts know", () => {
-  expectGolden("refusal-codes.json", Object.keys(samples).toSorted());
+  const codes = Object.keys(samples).toSorted();
+  expect(inFull(codes)).toBe(golden("refusal-codes.json", codes));
 });
 
 describe.each(all.map((failure) => ({ code: failure.code, failure })))("$code", ({ failure }) => {

@@ -175,7 +175,7 @@ export async function startHouse(options: HouseOptions = {}) {
     call,
     clientOf,
     /** What the search for Codex finds from now on, and that it is time to search again. */
-    becomeInstalled(next: Result<CodexInstall, Failure>) {
+    becomeInstalled: (next: Result<CodexInstall, Failure>): void => {
       found = next;
       ahead += 60_000;
     },

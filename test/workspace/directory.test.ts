@@ -30,7 +30,8 @@ afterAll(async () => {
   await rm(base, { recursive: true, force: true });
 });
 
-const cwd = async (wanted: string | null): Promise<string | null> => (await identifyCwd(root, wanted))?.path ?? null;
+const cwd = async (wanted: string | null): Promise<string | null> =>
+  (await identifyCwd(root, wanted))?.path ?? null;
 
 describe("a working directory", () => {
   test.each<{ wanted: string | null; is: string }>([
@@ -86,7 +87,23 @@ describe("a working directory", () => {
   });
 
   test("whatever the way, what is found lies inside, after all links", async () => {
-    const parts = ["a", "b", "..", ".", "", "out", "evil", "in", "up", "back", "proj", "proj-evil", "..dots", "top", "loop"];
+    const parts = [
+      "a",
+      "b",
+      "..",
+      ".",
+      "",
+      "out",
+      "evil",
+      "in",
+      "up",
+      "back",
+      "proj",
+      "proj-evil",
+      "..dots",
+      "top",
+      "loop",
+    ];
     let inside = 0;
     for (let seed = 1; seed <= 2_000; seed += 1) {
       const random = createSeededRandom(seed);

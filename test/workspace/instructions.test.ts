@@ -40,14 +40,24 @@ test("they say what they are", async () => {
 });
 
 test("they are read from the root down to the working directory, and nowhere else", async () => {
-  await write({ "AGENTS.md": "root", "packages/AGENTS.md": "packages", "packages/a/AGENTS.md": "a", "other/AGENTS.md": "other" });
+  await write({
+    "AGENTS.md": "root",
+    "packages/AGENTS.md": "packages",
+    "packages/a/AGENTS.md": "a",
+    "other/AGENTS.md": "other",
+  });
   expect(await read("packages/a")).toBe("root\n\npackages\n\na");
   expect(await read("packages")).toBe("root\n\npackages");
   expect(await read()).toBe("root");
 });
 
 test("an override takes the place of its neighbour, unless it is empty", async () => {
-  await write({ "AGENTS.md": "plain", "AGENTS.override.md": "override", "packages/AGENTS.md": "p", "packages/AGENTS.override.md": " \n" });
+  await write({
+    "AGENTS.md": "plain",
+    "AGENTS.override.md": "override",
+    "packages/AGENTS.md": "p",
+    "packages/AGENTS.override.md": " \n",
+  });
   expect(await read("packages")).toBe("override\n\np");
 });
 
@@ -58,7 +68,11 @@ describe("their size", () => {
   });
 
   test("is bounded for all together, the root first", async () => {
-    await write({ "AGENTS.md": "r".repeat(30_000), "packages/AGENTS.md": "p".repeat(30_000), "packages/a/AGENTS.md": "a" });
+    await write({
+      "AGENTS.md": "r".repeat(30_000),
+      "packages/AGENTS.md": "p".repeat(30_000),
+      "packages/a/AGENTS.md": "a",
+    });
     const text = (await read("packages/a")) ?? "";
     expect(text).toContain("r".repeat(30_000));
     expect(text.match(/p/g)).toHaveLength(32 * 1024 - 30_000);

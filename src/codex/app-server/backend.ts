@@ -86,9 +86,9 @@ export function createAppServerBackend(parts: BackendParts, clientVersion: strin
       settled = ran.settled;
       return ran.outcome;
     } catch (error) {
-      if (error instanceof ConnectionLost && threadId === null) {
+      if (error instanceof ConnectionLost) {
+        if (error.processEnded && threadId === null) return "never-reached";
         settled = false;
-        return "never-reached";
       }
       return endedBeforeStart(toRpcFailure(error), threadId);
     } finally {

@@ -16,9 +16,12 @@ export class RpcError extends Error {
 
 /** The process ended, or did not answer in time: the request's fate is unknown. */
 export class ConnectionLost extends Error {
-  constructor(reason: string) {
+  /** False: it lives, but did not answer in time. */
+  readonly processEnded: boolean;
+  constructor(reason: string, processEnded: boolean) {
     super(reason);
     this.name = "ConnectionLost";
+    this.processEnded = processEnded;
   }
 }
 
@@ -79,7 +82,7 @@ export function createRpcConnection(handlers: RpcHandlers): RpcConnection {
   }
 
   function onExit(exit: ChildExit): void {
-    lost = new ConnectionLost(`Codex ended (${exit.signal ?? `exit code ${exit.code}`})`);
+    lost = new ConnectionLost(`Codex ended (${exit.signal ?? `exit code ${exit.code}`})`, true);
     for (const waiting of pending.values()) {
       clearTimeout(waiting.timer);
       waiting.reject(lost);
@@ -99,7 +102,7 @@ export function createRpcConnection(handlers: RpcHandlers): RpcConnection {
       const answer = new Promise<unknown>((resolve, reject) => {
         const timer = setTimeout(() => {
           pending.delete(id);
-          reject(new ConnectionLost(`Codex did not answer ${method} within ${timeoutMs} ms`));
+          reject(new ConnectionLost(`Codex did not answer ${method} within ${timeoutMs} ms`, false));
         }, timeoutMs);
         pending.set(id, { method, resolve, reject, timer });
       });
