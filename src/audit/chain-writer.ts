@@ -58,9 +58,9 @@ export function createChainWriter(options: ChainWriterOptions): ChainWriter {
     const handle = await openLiveFile(directory);
     try {
       const end = await findEnd(directory, handle);
-      await closeOff(handle, end);
       if (end.link.seq > head.seq) head = end.link;
       settle(end.link);
+      await closeOff(handle, end);
       const { ino, size } = await handle.stat({ bigint: true });
       const openedAt = (await firstTime(handle)) ?? now();
       file = { handle, inode: ino, openedAt, size: Number(size) };

@@ -1,6 +1,6 @@
 /** `codex-gpt-bridge audit`: the newest lines of the audit log, and whether every line of it is in its place. Only reads. */
-import { join } from "node:path";
 import { newestLines } from "../audit/log-end.ts";
+import { auditDirectoryOf } from "../audit/audit-directory.ts";
 import { verifyLog, type BreakReason, type VerifyReport } from "../audit/verify-log.ts";
 import { parseCommandLine, toShown } from "./command-flags.ts";
 import { loadConfigFor, printProblems } from "./flags.ts";
@@ -16,11 +16,6 @@ verify   whether every line is as it was written and in its place; names the fir
 const OPTIONS = { lines: { type: "string", short: "n" }, json: { type: "boolean" } } as const;
 const DEFAULT_LINES = 20;
 const NO_PROJECT = "none=/dev/null";
-
-/** Where the bridge keeps its audit log, below its state directory. */
-export function auditDirectoryOf(stateDir: string): string {
-  return join(stateDir, "audit");
-}
 
 export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
   const parsed = parseCommandLine(argv, OPTIONS);

@@ -4,14 +4,15 @@ import { join } from "node:path";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { nanoid } from "nanoid";
 import { knownSecrets } from "../audit/known-secrets.ts";
-import { createRecentCalls } from "../audit/recent-calls.ts";
+import { openFileAuditLog } from "../audit/file-audit-log.ts";
+import { auditDirectoryOf } from "../audit/audit-directory.ts";
+import { toJobEntry } from "../audit/audit-entry.ts";
 import { createRedactor } from "../audit/redact.ts";
 import { createAuthenticate } from "../auth/bearer.ts";
 import { createCodex, type Codex } from "../codex/codex.ts";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
 import { findCodex, type CodexInstall } from "../codex/install.ts";
 import type { BackendFacts, BackendParts } from "../codex/backend.ts";
-import type { CanaryTerms } from "../codex/canary.ts";
 import { createConfinementProof, type ConfinementProof } from "../codex/confinement-proof.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { callOf, createApp, type BridgeApp } from "../http/app.ts";
@@ -21,20 +22,24 @@ import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { packageRoot, version } from "../lib/version.ts";
-import { decideTurn, isSameDirectory, type Ceiling, type Project } from "../policy/decide.ts";
+import type { Ceiling, Project } from "../policy/decide.ts";
 import type { Failure } from "../policy/failure.ts";
-import type { Grant } from "../policy/grant.ts";
 import { tools } from "../tools/index.ts";
 import type { ToolRoom } from "../tools/room.ts";
 import { fingerprintOf, toWireTools } from "../tools/tool-list.ts";
-import { identifyDirectory } from "../workspace/directory.ts";
+import { readExceptions } from "../workspace/exceptions.ts";
 import { createWorkspace } from "../workspace/workspace.ts";
+import { grantForCanary } from "./canary-grant.ts";
+import { exceptionsFileOf } from "./exceptions-file.ts";
+import { identifyProjects, recheckDirectories } from "./projects.ts";
+import { lockStateDirectory } from "./state-lock.ts";
 
 export interface BridgeSurroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
 }
 
+/** `taken`: another bridge works on the same state directory. */
 export interface Bridge {
   readonly http: BridgeApp;
   readonly codex: Codex;
@@ -48,13 +53,15 @@ export interface Bridge {
 export async function createBridge(
   config: Config,
   surroundings: BridgeSurroundings,
-): Promise<Result<Bridge, ConfigProblem[]>> {
+): Promise<Result<Bridge, ConfigProblem[] | "taken">> {
   // Modules are most of the start: those that need Codex or a call are loaded after the port is open (makeReady).
   const { log, environment } = surroundings;
   const clock = systemClock;
   const projects = await identifyProjects(config);
   if (!projects.ok) return projects;
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+  const lock = await lockStateDirectory(config.stateDir);
+  if (!lock.ok) return fail("taken");
 
   const ceiling: Ceiling = {
     allowWrite: config.allowWrite,
@@ -98,17 +105,42 @@ export async function createBridge(
     clock,
     log,
   });
+  const exceptionsFile = exceptionsFileOf(config, environment);
+  const roots = projects.value.map(({ root }) => root.path);
   const workspace = createWorkspace({
     scanDeadlineMs: config.scanDeadlineMs,
+    now: () => clock.now(),
+    // Read for every scan, so that an exception counts at once.
+    exceptions: async () => {
+      const read = await readExceptions(exceptionsFile, roots);
+      if (!read.ok) log.warn({ why: read.failure }, "the exceptions are not honoured");
+      return read.ok ? read.value : [];
+    },
     onFindings: (root, paths) => {
       log.warn({ root, paths }, "secret files found; nothing was started");
     },
   });
-  const { redact } = createRedactor({
+  const redactor = createRedactor({
     secrets: knownSecrets([config.token, config.headerSecret], environment),
     roots: projects.value.map(({ name, root }) => ({ path: root.path, name })),
     ...(environment["HOME"] === undefined ? {} : { home: environment["HOME"] }),
   });
+  const { redact } = redactor;
+  const opened = await openFileAuditLog({
+    directory: auditDirectoryOf(config.stateDir),
+    prompts: config.auditPrompts,
+    redact,
+    clock,
+    log,
+    keepDays: config.auditKeepDays,
+    keepBytes: config.auditKeepMb * 1024 * 1024,
+  });
+  if (!opened.ok) {
+    lock.value.release();
+    return fail([{ setting: "audit log", problem: opened.failure }]);
+  }
+  const audit = opened.value;
+  audit.record({ type: "start", version, projects: projects.value.map(({ name }) => name) });
   const jobs = createMemoryJobStore();
   const threads = createMemoryThreadStore();
   const runner = createRunner({
@@ -122,6 +154,9 @@ export async function createBridge(
     newId: () => nanoid(),
     redact,
     recheck: async (grant) => recheckDirectories(grant),
+    onEnd: (job) => {
+      audit.record(toJobEntry(job));
+    },
   });
   const confinement = createConfinementProof({
     run: async () => {
@@ -137,6 +172,7 @@ export async function createBridge(
     clock,
     log,
   });
+  const recordedCalls = new Set<string>();
   let fingerprint: string | null = null;
   let mcpServer: Promise<McpServerFactory> | null = null;
   const room: ToolRoom = {
@@ -150,7 +186,8 @@ export async function createBridge(
     runner,
     jobs,
     threads,
-    recentCalls: createRecentCalls(),
+    audit,
+    redactions: () => redactor.count(),
     toolsFingerprint: () => (fingerprint ??= fingerprintOf(toWireTools(tools))),
     workspace,
     clock,
@@ -166,12 +203,33 @@ export async function createBridge(
       noAuth: config.noAuth,
       headerSecret: config.headerSecret ?? null,
     }),
-    mcpServer: async (context) => (await (mcpServer ??= loadMcpServer(room)))(context),
+    mcpServer: async (context) => (await (mcpServer ??= loadMcpServer(room, recordedCalls)))(context),
     readiness: () => readinessOf(codex, confinement),
     metrics: null,
     restoreHeaders: isLoopback(config.host),
     clock,
     log,
+    onArrival: ({ requestId, method, path, status, caller, reason }) => {
+      // A tool call has its line already, with more in it.
+      if (recordedCalls.delete(requestId)) return;
+      audit.record({
+        type: "call",
+        requestId,
+        subject: caller?.subject ?? null,
+        via: caller?.via ?? null,
+        tool: null,
+        http: { method, path, status },
+        outcome: reason ?? "answered",
+        project: null,
+        sandbox: null,
+        jobId: null,
+        threadId: null,
+        conversation: null,
+        prompt: null,
+        durationMs: null,
+        redactions: 0,
+      });
+    },
   });
   return ok({
     http,
@@ -179,7 +237,7 @@ export async function createBridge(
     projects: projects.value,
     async makeReady() {
       const usable = await codex.ready();
-      await Promise.all([http.load(), (mcpServer ??= loadMcpServer(room))]);
+      await Promise.all([http.load(), (mcpServer ??= loadMcpServer(room, recordedCalls))]);
       if (usable.ok) await confinement.ensure(usable.value);
       return usable;
     },
@@ -187,41 +245,16 @@ export async function createBridge(
       await runner.close(graceMs);
       await codex.close();
       await http.close();
+      audit.record({ type: "stop" });
+      await audit.close();
+      lock.value.release();
     },
   });
 }
 
-async function loadMcpServer(room: ToolRoom): Promise<McpServerFactory> {
+async function loadMcpServer(room: ToolRoom, recordedCalls: Set<string>): Promise<McpServerFactory> {
   const { createMcpServerFactory } = await import("../tools/mcp-server.ts");
-  return createMcpServerFactory(tools, room, callOf);
-}
-
-async function identifyProjects(config: Config): Promise<Result<Project[], ConfigProblem[]>> {
-  const problems: ConfigProblem[] = [];
-  const projects: Project[] = [];
-  for (const {
-    name,
-    path,
-    write = null,
-    secrets = config.secrets,
-    model = null,
-    effort = null,
-  } of config.projects) {
-    const root = await identifyDirectory(path);
-    if (root === null)
-      problems.push({ setting: `project ${name}`, problem: `${path} is no directory that can be read` });
-    else projects.push({ name, root, write, secrets, model, effort });
-  }
-  return problems.length === 0 ? ok(projects) : fail(problems);
-}
-
-/** A root or a working directory that was swapped since it was judged is not worked in. */
-async function recheckDirectories(grant: Grant): Promise<Failure | null> {
-  for (const granted of [grant.root, grant.cwd]) {
-    const now = await identifyDirectory(granted.path);
-    if (now === null || !isSameDirectory(now, granted)) return { code: "cwd_not_allowed" };
-  }
-  return null;
+  return createMcpServerFactory(tools, room, callOf, recordedCalls);
 }
 
 function readinessOf(
@@ -232,33 +265,6 @@ function readinessOf(
   if (failure !== null) return { ok: false, reason: failure.code };
   if (facts === null || !confinement.isJudged()) return { ok: false, reason: "starting" };
   return { ok: true };
-}
-
-/** The canary's own small project, decided by the same policy as every other. */
-async function grantForCanary(terms: CanaryTerms): Promise<Grant> {
-  const root = await identifyDirectory(terms.root);
-  if (root === null) throw new Error("the canary's directory is gone");
-  const decision = decideTurn({
-    ceiling: {
-      allowWrite: true,
-      defaultSandbox: "read-only",
-      approvalPolicy: "never",
-      network: false,
-      mcpServers: [],
-      models: [],
-      confinement: "required",
-    },
-    project: { name: "canary", root, write: true, secrets: "mask", model: null, effort: null },
-    rootNow: root,
-    cwd: root,
-    scan: { kind: "secrets", kinds: {}, more: false, paths: terms.secretPaths },
-    confinementIsProven: true,
-    sandbox: terms.sandbox,
-    model: null,
-    effort: null,
-  });
-  if (!decision.ok) throw new Error(`the policy refuses the canary: ${decision.failure.code}`);
-  return decision.value;
 }
 
 function authName(config: Config): string {

@@ -73,10 +73,7 @@ async function runIn(scratch: string, terminal: Terminal): Promise<number> {
     environment: { HOME, PATH, LANG, CODEX_HOME: codexHome },
     log,
   });
-  if (!made.ok) {
-    printProblems(terminal, made.failure);
-    return EXIT_USAGE;
-  }
+  if (!made.ok) throw new Error(`the demo could not be set up: ${JSON.stringify(made.failure)}`);
   const bridge = made.value;
   const listening = await listen({
     app: bridge.http.app,

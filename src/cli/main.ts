@@ -11,6 +11,14 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "serve your projects to ChatGPT (the default)",
     load: async () => import("./serve.ts"),
   },
+  allow: {
+    summary: "make an exception for one file that the look for secrets blocks",
+    load: async () => import("./allow.ts"),
+  },
+  audit: {
+    summary: "show the newest calls, or verify the audit log",
+    load: async () => import("./audit.ts"),
+  },
   demo: {
     summary: "show what the bridge does, with the real Codex and a scripted model; needs no login and no key",
     load: async () => import("./demo.ts"),

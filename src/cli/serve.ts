@@ -45,8 +45,15 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
 
   const made = await createBridge(config, { environment: terminal.environment, log });
   if (!made.ok) {
-    printProblems(terminal, made.failure);
-    return EXIT_USAGE;
+    if (made.failure !== "taken") {
+      printProblems(terminal, made.failure);
+      return EXIT_USAGE;
+    }
+    log.error(
+      { stateDir: config.stateDir },
+      "another bridge works on this state directory; choose another with --state-dir",
+    );
+    return EXIT_FAILED;
   }
   const bridge = made.value;
   const { host, port, maxConnections } = config;

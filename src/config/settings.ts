@@ -111,6 +111,11 @@ export const settings = z.object({
   config: text()
     .optional()
     .describe("The config file. Default: `codex-gpt-bridge/config.toml` in the XDG config home."),
+  auditPrompts: choice(["hash", "full"])
+    .default("hash")
+    .describe("What the audit log keeps of a prompt: hash and length, or the whole text."),
+  auditKeepDays: integer(1, 3_650).default(30).describe("How long audit lines are kept, in days."),
+  auditKeepMb: integer(1, 1_000_000).default(512).describe("How much audit log is kept, in MiB."),
   logLevel: choice(logLevels).default("info").describe("Least level that is logged."),
 });
 

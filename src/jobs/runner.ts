@@ -25,6 +25,8 @@ export interface RunnerParts {
   readonly maxQueue: number;
   readonly newId: () => string;
   readonly redact: (text: string) => string;
+  /** Told of every job's end, once its record is final. */
+  readonly onEnd: (job: JobRecord) => void;
   /** Asked right before a turn starts: does what the Grant was made from still hold? null: yes. */
   readonly recheck: (grant: Grant) => Promise<Failure | null>;
 }
@@ -162,6 +164,7 @@ export function createRunner(parts: RunnerParts): Runner {
     } finally {
       live.delete(entry.record().jobId);
       for (const threadId of held) busyThreads.delete(threadId);
+      parts.onEnd(entry.record());
       entry.wakeAll();
     }
   }

@@ -29,8 +29,10 @@ export const ASSIGNMENT_WORDS = [
 /** From the end of the word: the rest of the name, the sign, an opening quote, the value. */
 const REST =
   /(?=([A-Za-z0-9_.-]{0,30}))\1\\?["'`]?\]?[ \t]{0,8}(?::=|=>|=(?!=)|:(?!:))[ \t]{0,8}(?:b?\\?(["'`]))?([A-Za-z0-9+/_.~!@#$%^&*?-]{6,256}={0,2})/y;
+/** A value may go on with signs that no password is recognized by, but that belong to it. */
+const VALUE_END = /[^\s"'`,;&<>\\]{0,256}/y;
 const METADATA =
-  /(?:ur[il]|endpoint|path|file(?:name)?|name|type|length|expir\w*|ttl|limit|count|regex|pattern|policy|min\w*|max\w*|method|algorithm|[_-]id|Id|enabled|required|header|version|prefix|scheme|scope|provider|hint|label|field|rounds|cost|class|component|page|form|input|reset|strength|manager|store|service|confirm\w*|placeholder|title|text|message|error|ref)s?$/;
+  /(?:ur[il]|endpoint|path|file(?:name)?|name|type|length|expir\w*|ttl|limit|count|regex|pattern|policy|min\w*|max\w*|method|algorithm|[_-]id|Id|enabled|required|header|version|prefix|scheme|scope|provider|hint|label|field|rounds|cost|class|component|page|form|input|reset|strength|manager|store|service|confirm\w*|placeholder|title|text|message|error|ref)s?$/i;
 /** The word goes on: `tokenizer`, `secretary`, `passwordless`. */
 const OTHER_WORD = /^(?!s\b|s[A-Z_.-]|key|value|data|string|text)[a-z]/;
 /** An expression of a program: a call, a member, a path, a variable of a template. */
@@ -55,8 +57,9 @@ export function secretAssignedAt(text: string, wordStart: number, wordEnd: numbe
   const start = wordEnd + whole.length - value.length;
   const isVariable = quote === undefined && isShellVariable(text, wordStart, wordEnd + tail.length);
   if (!isSecretValue(value, quote !== undefined || isVariable)) return null;
-  const rest = /^[^\s"'`,;&<>\\]{0,512}/.exec(text.slice(start, start + 512));
-  return { start, end: start + (rest?.[0].length ?? value.length) };
+  VALUE_END.lastIndex = start + value.length;
+  VALUE_END.test(text);
+  return { start, end: VALUE_END.lastIndex };
 }
 
 /** What a field of a structured answer says by its name. */

@@ -5,7 +5,7 @@
 import { ASSIGNMENT_WORDS, secretAssignedAt } from "./secret-assignments.ts";
 import { createGate, type Gate } from "./secret-gate.ts";
 import type { ContentHit } from "./secret-kinds.ts";
-import { isPlaceholder } from "./secret-placeholders.ts";
+import { isPlaceholderToken } from "./secret-placeholders.ts";
 import { endOfPrivateKey, PRIVATE_KEY_STARTS } from "./secret-private-key.ts";
 import { CONTENT_RULES } from "./secret-rules.ts";
 import { credentialsOfUrl } from "./secret-urls.ts";
@@ -27,7 +27,7 @@ const entries: readonly { readonly literal: string; readonly judge: Judge }[] = 
         const match = rule.pattern.exec(text);
         if (match === null) return null;
         const value = match[1] ?? match[0];
-        if (isPlaceholder(value) || (rule.decodes !== undefined && !decodesTo(value, rule.decodes)))
+        if (isPlaceholderToken(value) || (rule.decodes !== undefined && !decodesTo(value, rule.decodes)))
           return null;
         const end = start + match[0].length;
         const from = match[1] === undefined ? start : start + match[0].lastIndexOf(match[1]);

@@ -54,7 +54,7 @@ export const EXACT_NAMES = table([
   ],
   [
     block("tool-credentials", "filled"),
-    ".vault_password .vault_pass.txt vault_pass.txt vault_password_file .ansible_vault_pass .passwd .passwords .password .token .tokens .api_key .apikey .api-key",
+    ".vault_password .vault_pass.txt vault_pass.txt vault_password_file .ansible_vault_pass .passwd .passwords passwords .password .token .tokens .api_key .apikey .api-key",
   ],
   [
     block("tool-credentials", "filled"),
@@ -74,7 +74,7 @@ export const EXACT_NAMES = table([
   ],
   [
     block("tool-credentials", "manifest"),
-    "secrets.json secrets.yml secrets.yaml secrets.toml secrets.ini secrets.xml secrets.properties secrets.conf secrets.cfg secrets.tfvars secret.json secret.yml secret.yaml secret.toml secret.properties secret.conf secrets",
+    "secrets.json secrets.yml secrets.yaml secrets.toml secrets.ini secrets.xml secrets.properties secrets.conf secrets.cfg secrets.tfvars secret.json secret.yml secret.yaml secret.toml secret.properties secret.conf secrets vault.yml vault.yaml",
   ],
   [
     block("tool-credentials", "assignments"),
@@ -211,10 +211,14 @@ export const NAME_PATTERNS: readonly (readonly [RegExp, NameJudgement])[] = [
     /^(?:.*[._-])?secrets?(?:[._-][\w-]+)*\.(?:json|ya?ml|toml|ini|xml|properties|conf|cfg|txt)$/,
     block("tool-credentials", "manifest"),
   ],
-  [/^(?:.*[._-])?kube[_-]?config(?:[._-].*)?$/, block("cluster-credentials", "assignments")],
+  [/^(?:.*[._-])?kube[._-]?config(?:[._-].*)?$/, block("cluster-credentials", "assignments")],
   [/\.tfstate(?:\..*)?$/, block("infrastructure-state")],
   [/\.tfvars(?:\.json)?$/, block("infrastructure-state", "assignments")],
   [/\.auto\.tfvars/, block("infrastructure-state", "assignments")],
+  [/^\.(?:npmrc|yarnrc)[._-]/, block("package-credentials", "npmrc")],
+  [/^\.(?:netrc|pgpass|git-credentials)[._-]/, block("tool-credentials", "filled")],
+  [/^(?:.*[._-])?(?:aws|gcp|azure)[._-]?credentials?$/, block("cloud-credentials", "assignments")],
+  [/^(?:.*[._-])?keys?\.json$/, warn("cloud-credentials", "assignments")],
   [/^\.?htpasswd[._-]/, block("tool-credentials", "filled")],
   [/^(?:.*[._-])?wg\d*\.conf$/, block("tool-credentials", "assignments")],
   [/^.*(?:[._-](?:dump|backup)|^dump.*|^backup.*)\.sql(?:\.gz)?$/, warn("database")],

@@ -23,6 +23,14 @@ export function isPlaceholder(value: string): boolean {
   return bare.length >= 4 && distinctLetters(bare) <= 2;
 }
 
+/** The same for a token of a known form, which is long and random: nothing that chance could put into it counts. */
+export function isPlaceholderToken(token: string): boolean {
+  return TOKEN_WORDS.test(token) || distinctLetters(token.slice(-24)) <= 2;
+}
+
+const TOKEN_WORDS =
+  /example|placeholder|redacted|replace[_-]|insert[_-]|your[_-]|[_-]your|x{8,}|0{12,}|\*{3,}|\.{3}|[_-]here$/i;
+
 /** Already ciphertext: dotenvx, SOPS, Ansible Vault, Rails. */
 export function isEncryptedValue(value: string): boolean {
   return /^["']?(?:encrypted:|ENC\[|\$ANSIBLE_VAULT|age1|vault:v\d+:|!vault)/.test(value.trim());

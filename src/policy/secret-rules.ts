@@ -147,8 +147,8 @@ export const CONTENT_RULES: readonly ContentRule[] = [
   ),
   block(
     "docker-auth",
-    '"auth"',
-    /"auth"\s{0,8}:\s{0,8}"([A-Za-z0-9+/]{8,1024}={0,2})"/y,
+    '"auth" "auth\\"',
+    /"auth\\?"\s{0,8}:\s{0,8}\\?"([A-Za-z0-9+/]{8,1024}={0,2})\\?"/y,
     /^[\x20-\x7e]+:[\x20-\x7e]+$/,
   ),
   block(

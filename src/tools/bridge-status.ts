@@ -32,6 +32,7 @@ const output = z.object({
   trackedJobs: z.number().int().optional(),
   jobsRunning: z.number().int().optional(),
   jobsQueued: z.number().int().optional(),
+  audit: z.string().optional(),
   recentCalls: z
     .array(z.object({ at: z.string(), tool: z.string(), outcome: z.string(), requestId: z.string() }))
     .optional(),
@@ -62,6 +63,7 @@ export const bridgeStatus = defineTool({
     const refusal = codex.failure === null ? null : toRefusal(codex.failure);
     const { running, queued } = room.runner.counts();
     const [only] = room.projects;
+    const health = room.audit.health();
     const verdict = room.confinement.verdict();
     const content: z.input<typeof output> = {
       status: codex.facts !== null && refusal === null ? "ready" : "not_ready",
@@ -95,7 +97,8 @@ export const bridgeStatus = defineTool({
       trackedJobs: await room.jobs.count(),
       jobsRunning: running,
       jobsQueued: queued,
-      recentCalls: room.recentCalls.of(call.caller.subject),
+      audit: health.ok ? "ok" : health.reason,
+      recentCalls: room.audit.recent(call.caller.subject, RECENT_CALLS),
       toolsFingerprint: room.toolsFingerprint(),
       error: refusal?.error ?? null,
     };
@@ -103,6 +106,7 @@ export const bridgeStatus = defineTool({
   },
 });
 
+const RECENT_CALLS = 20;
 const NEXT = "Use codex_read to ask about the project, codex_run to let Codex work on it.";
 
 /** The strictest mode that all projects share, or "mixed". */

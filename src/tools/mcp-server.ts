@@ -29,11 +29,15 @@ export const INSTRUCTIONS =
 const CONVERSATION_KEY = "openai/session";
 const MAX_CONVERSATION_CHARACTERS = 256;
 
-/** `callOf` takes the caller and the request id out of what the HTTP room handed over. */
+/**
+ * `callOf` takes the caller and the request id out of what the HTTP room handed over. The request ids of calls that
+ * have their audit line go into `recordedCalls`; whoever writes lines for the other requests takes them out.
+ */
 export function createMcpServerFactory(
   tools: readonly Tool[],
   room: ToolRoom,
   callOf: (authInfo: AuthInfo | undefined) => { caller: Caller; requestId: string },
+  recordedCalls: Set<string>,
 ): McpServerFactory {
   // Made when it is first asked for: the schemas take some 10 ms, which the start of the bridge need not wait for.
   let made: WireTools | null = null;
@@ -47,13 +51,9 @@ export function createMcpServerFactory(
     server.setRequestHandler("tools/list", () => ({ tools: wireTools() }));
     server.setRequestHandler("tools/call", async (request, context): Promise<CallToolResult> => {
       const arrivedAt = room.clock.monotonic();
+      const redactionsBefore = room.redactions();
       const { caller, requestId } = callOf(context.http?.authInfo);
       const { name, arguments: args = {} } = request.params;
-      const tool = byName.get(name);
-      if (tool === undefined) {
-        note(caller, "unknown", "unknown_tool", requestId);
-        throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no such tool.");
-      }
       const conversation = conversationOf(context.mcpReq["_meta"]);
       const call: ToolCall = {
         caller,
@@ -62,9 +62,28 @@ export function createMcpServerFactory(
         arrivedAt,
         signal: context.mcpReq.signal,
       };
-      const outcome = await answer(tool, args, call);
-      note(caller, name, outcome.kind === "refused" ? outcome.failure.code : "answered", requestId);
-      return toResult(outcome, requestId);
+      const tool = byName.get(name);
+      const outcome = tool === undefined ? null : await answer(tool, args, call);
+      const result = outcome === null ? null : toResult(outcome, requestId);
+      recordedCalls.add(requestId);
+      room.audit.record({
+        type: "call",
+        requestId,
+        subject: caller.subject,
+        via: caller.via,
+        tool: tool?.name ?? null,
+        http: null,
+        outcome: outcomeOf(outcome),
+        ...factsOf(outcome),
+        conversation,
+        prompt: typeof args["prompt"] === "string" ? args["prompt"] : null,
+        durationMs: Math.round(room.clock.monotonic() - arrivedAt),
+        redactions: room.redactions() - redactionsBefore,
+      });
+      // On record before it is answered: what cannot be proven later did not happen.
+      await room.audit.flushed();
+      if (result === null) throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no such tool.");
+      return result;
     });
     return server;
   };
@@ -78,11 +97,6 @@ export function createMcpServerFactory(
       room.log.error({ requestId: call.ref, tool: tool.name, err: error }, "a tool failed");
       return { kind: "refused", failure: { code: "internal" } };
     }
-  }
-
-  function note(caller: Caller, tool: string, outcome: string, requestId: string): void {
-    const at = new Date(room.clock.now()).toISOString();
-    room.recentCalls.note(caller.subject, { at, tool, outcome, requestId });
   }
 
   function toResult(outcome: ToolOutcome, ref: string): CallToolResult {
@@ -118,6 +132,26 @@ function toArgumentFailure(error: z.ZodError): Failure {
   }
   const reason = (issue?.message ?? "is not valid").replace(/^Invalid input: /, "is not valid: ");
   return { code: "invalid_argument", argument, reason: reason.charAt(0).toLowerCase() + reason.slice(1) };
+}
+
+function outcomeOf(outcome: ToolOutcome | null): string {
+  if (outcome === null) return "unknown_tool";
+  return outcome.kind === "refused" ? outcome.failure.code : "answered";
+}
+
+/** What the answer says of the job, for the audit. */
+function factsOf(outcome: ToolOutcome | null) {
+  const content = outcome?.kind === "answer" ? outcome.content : {};
+  const text = (name: string): string | null => {
+    const value = content[name];
+    return typeof value === "string" ? value : null;
+  };
+  return {
+    project: text("project"),
+    sandbox: text("sandbox"),
+    jobId: text("jobId"),
+    threadId: text("threadId"),
+  };
 }
 
 function conversationOf(meta: Readonly<Record<string, unknown>> | undefined): string | null {

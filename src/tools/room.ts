@@ -1,5 +1,5 @@
 /** What the tools work with. Made once by the door; holds no state of its own. */
-import type { RecentCalls } from "../audit/recent-calls.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
 import type { Codex } from "../codex/codex.ts";
 import type { ConfinementProof } from "../codex/confinement-proof.ts";
 import type { JobStore, ThreadStore } from "../jobs/store.ts";
@@ -21,7 +21,9 @@ export interface ToolRoom {
   readonly runner: Runner;
   readonly jobs: JobStore;
   readonly threads: ThreadStore;
-  readonly recentCalls: RecentCalls;
+  readonly audit: AuditLog;
+  /** How many secrets were taken out of texts so far. */
+  readonly redactions: () => number;
   /** Changes when the tool list changes: the user has to refresh the connector then. */
   readonly toolsFingerprint: () => string;
   readonly workspace: Workspace;

@@ -118,7 +118,7 @@ function dispatch(): void {
     }
     running.set(job.batch.batchId, job);
     if (seat.running++ === 0) seat.worker.ref();
-    seat.worker.postMessage(job.batch);
+    seat.worker.postMessage(job.batch, []);
   }
   if (running.size === 0) {
     idleTimer = setTimeout(endWorkers, IDLE_MS);

@@ -3,9 +3,14 @@ import type { ScanVerdict } from "../policy/decide.ts";
 import type { DirectoryIdentity } from "../policy/grant.ts";
 import { identifyCwd, identifyDirectory, relativeToRoot } from "./directory.ts";
 import { readProjectInstructions } from "./instructions.ts";
+import { applyExceptions, type SecretException } from "./exceptions.ts";
 import { scanProject } from "./scan.ts";
 
 export interface WorkspaceParts {
+  /** The owner's exceptions, as they are now. */
+  readonly exceptions: () => Promise<readonly SecretException[]>;
+  /** Wall time, for their expiry. */
+  readonly now: () => number;
   readonly scanDeadlineMs: number;
   /** Told to the owner: the relative paths of what was found; callers hear of kinds and counts only. */
   readonly onFindings: (root: string, paths: readonly string[]) => void;
@@ -20,14 +25,22 @@ export function createWorkspace(parts: WorkspaceParts) {
 
     async scan(root: DirectoryIdentity): Promise<ScanVerdict> {
       const report = await scanProject(root.path, { deadlineMs: parts.scanDeadlineMs });
-      const blocking = report.findings.filter(({ verdict }) => verdict === "block");
+      const found = report.findings.filter(({ verdict }) => verdict === "block");
+      const blocking =
+        found.length === 0
+          ? []
+          : await applyExceptions(root.path, found, await parts.exceptions(), parts.now());
       if (blocking.length > 0) {
         parts.onFindings(
           root.path,
           blocking.slice(0, 20).map(({ path }) => path),
         );
-        const found = blocking.map(({ path }) => path);
-        return { kind: "secrets", kinds: countKinds(blocking), more: !report.complete, paths: found };
+        return {
+          kind: "secrets",
+          kinds: countKinds(blocking),
+          more: !report.complete,
+          paths: blocking.map(({ path }) => path),
+        };
       }
       if (!report.complete) return { kind: "incomplete", reason: report.incompleteReason ?? "unknown" };
       return { kind: "clean" };

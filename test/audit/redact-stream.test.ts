@@ -24,9 +24,12 @@ describe("createRedactStream", () => {
   const text = longText();
   const whole = redactor.redact(text);
 
-  it.each([1_000, 1_024, 4_096, 16_384, 65_536, 100_003, 10_000_000])("gives what the whole gives, in pieces of %i", (size) => {
-    expect(through(text, size)).toBe(whole);
-  });
+  it.each([1_000, 1_024, 4_096, 16_384, 65_536, 100_003, 10_000_000])(
+    "gives what the whole gives, in pieces of %i",
+    (size) => {
+      expect(through(text, size)).toBe(whole);
+    },
+  );
 
   it("gives the same for bytes cut inside a letter", () => {
     const wide = `${"日本語 😀 ".repeat(9_000)}${FAKE_SECRETS["npm token"]?.() ?? ""}\n${"é".repeat(70_000)}`;
@@ -58,7 +61,8 @@ describe("createRedactStream", () => {
   it("counts each secret once", () => {
     const own = createRedactor();
     const stream = createRedactStream(own);
-    for (let index = 0; index < 50; index++) stream.write(`${"x ".repeat(4_000)} ${FAKE_SECRETS["npm token"]?.() ?? ""}\n`);
+    for (let index = 0; index < 50; index++)
+      stream.write(`${"x ".repeat(4_000)} ${FAKE_SECRETS["npm token"]?.() ?? ""}\n`);
     stream.end();
     expect(own.count()).toBe(50);
   });

@@ -3,13 +3,13 @@ import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createAppServerBackend } from "../../src/codex/app-server/backend.ts";
 import type { CodexBackend, TurnRequest } from "../../src/codex/backend.ts";
 import type { CodexEvent } from "../../src/codex/events.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
-import { createFakeClock, settle } from "../support/fake-clock.ts";
+import { createFakeClock } from "../support/fake-clock.ts";
 import { grantFor } from "../support/grant.ts";
 
 const program = fileURLToPath(new URL("../support/fixture-child-app-server.ts", import.meta.url));
@@ -197,6 +197,14 @@ describe("a turn", () => {
     expect((await run(backend, "say alive")).outcome).toMatchObject({ failure: null, answer: "alive" });
   });
 
+  test("whose thread no process lives to open ends as interrupted, and is not tried for ever", async () => {
+    const { outcome, events } = await run(backendWith("dies-at:thread/start"), "say never");
+    expect(outcome).toMatchObject({ threadId: null, failure: { code: "interrupted" } });
+    expect(events).toEqual([]);
+    const opened = (await messages()).filter(({ method }) => method === "thread/start");
+    expect(opened.length).toBeLessThanOrEqual(3);
+  });
+
   test("that is aborted is interrupted at once, and its commands are ended", async () => {
     const stop = new AbortController();
     const { outcome } = await run(backendWith(), "hold", {
@@ -235,28 +243,6 @@ describe("a turn", () => {
     expect(next.outcome.answer).toBe("new");
     expect(next.outcome.threadId?.split("-")[1]).not.toBe(outcome.threadId?.split("-")[1]);
   });
-
-  test.each(["turn/start", "thread/start"])(
-    "whose %s is never answered costs the process",
-    async (method) => {
-      const backend = backendWith(`ignores:${method}`);
-      await backend.connect();
-      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-      try {
-        const running = run(backend, "say hello");
-        while (!(await messages()).some((message) => message.method === method)) await settle();
-        await vi.advanceTimersByTimeAsync(30_000);
-        expect((await running).outcome.failure).toMatchObject({ code: "interrupted" });
-      } finally {
-        vi.useRealTimers();
-      }
-      await run(backend, "say again", {
-        thread: { kind: "resume", threadId: "t" },
-        signal: AbortSignal.abort(),
-      });
-      expect((await messages()).filter((message) => message.method === "initialize")).toHaveLength(2);
-    },
-  );
 
   test("of which nothing is heard for too long ends as timeout; a command that runs is no silence", async () => {
     const { outcome } = await run(backendWith("", 300), "hold");

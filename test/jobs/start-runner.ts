@@ -60,6 +60,7 @@ export function startRunner(parts: Partial<RunnerParts> = {}) {
     maxQueue: 2,
     newId: () => `job-${(ids += 1)}`,
     redact: (text) => text,
+    onEnd() {},
     recheck: async () => null,
     ...parts,
     jobs,

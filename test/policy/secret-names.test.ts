@@ -82,6 +82,8 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     "nuget.config",
     ".cargo/credentials.toml",
     ".npmrc.bak",
+    ".npmrc.local",
+    ".yarnrc-ci",
   ],
   "block cloud-credentials": [
     ".aws/credentials",
@@ -103,6 +105,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     ".kube/config",
     "my-kubeconfig-prod",
     "k3s.yaml",
+    "kube.config",
   ],
   "block infrastructure-state": [
     "terraform.tfstate",
@@ -127,6 +130,8 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     "app-secrets.yml",
     "secrets.prod.json",
     ".vault-token",
+    "vault.yml",
+    ".netrc-work",
     ".git/config",
     "mirror.git/config",
     "passwords.txt",

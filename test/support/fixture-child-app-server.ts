@@ -127,7 +127,7 @@ createInterface({ input: process.stdin })
     const message = JSON.parse(line) as Message;
     if (message.method === undefined) return asked.get(message.id ?? "")?.(message);
     if (message.id === undefined) return;
-    if (traits.has(`ignores:${message.method}`)) return;
+    if (traits.has(`dies-at:${message.method}`)) process.kill(process.pid, "SIGKILL");
     const refusal = traits.has(`refuses:${message.method}`);
     const result = methods[message.method]?.(message.params ?? {});
     if (refusal || result === undefined)

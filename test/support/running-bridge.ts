@@ -102,7 +102,9 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
 
   async function stop(): Promise<Ended> {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
-    const late = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    const late = setTimeout(() => {
+      void killWithAllBelow(child);
+    }, 20_000);
     const ended = await running.ended;
     clearTimeout(late);
     await remove(scratch);
@@ -272,6 +274,12 @@ export function watchHealth(url: string): {
   };
 }
 
+const open = new Set<ChildProcess>();
+// A test whose set-up failed may never come to its clean-up.
+process.once("exit", () => {
+  for (const child of open) child.kill("SIGTERM");
+});
+
 function openDoor(options: DoorOptions, scratch: string): { child: ChildProcess; ended: Promise<Ended> } {
   const { argv, env = {}, cwd = join(scratch, "work"), command = [process.execPath, door] } = options;
   const [program = process.execPath, ...first] = command;
@@ -281,6 +289,8 @@ function openDoor(options: DoorOptions, scratch: string): { child: ChildProcess;
     env: { ...baseEnvironment(), HOME: scratch, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  open.add(child);
+  child.once("close", () => open.delete(child));
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name]?.setEncoding("utf8").on("data", (chunk: string) => {
@@ -356,6 +366,19 @@ async function codexProcesses(bridgePid: number): Promise<CodexProcess[]> {
     found.push({ pid, kind: kind === "app-server" ? kind : "mcp-server" });
   }
   return found;
+}
+
+/** So that a failing test leaves nothing behind on the machine. */
+async function killWithAllBelow(child: ChildProcess): Promise<void> {
+  const below = await descendants(pidOf(child));
+  child.kill("SIGKILL");
+  for (const pid of below) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      continue; // it ended with its parent
+    }
+  }
 }
 
 function pidOf(child: ChildProcess): number {

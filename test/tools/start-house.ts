@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { createRecentCalls } from "../../src/audit/recent-calls.ts";
+import { createMemoryAuditLog } from "../../src/audit/memory-audit-log.ts";
 import { createCodex } from "../../src/codex/codex.ts";
 import type { ConfinementProof } from "../../src/codex/confinement-proof.ts";
 import { callOf, createApp } from "../../src/http/app.ts";
@@ -89,6 +89,7 @@ export async function startHouse(options: HouseOptions = {}) {
     maxQueue: options.maxQueue ?? 16,
     newId: () => `job-${(ids += 1)}`,
     redact,
+    onEnd() {},
     recheck: async () => null,
   });
   const verdict = options.proven === false ? unproven : ({ state: "proven" } as const);
@@ -108,9 +109,15 @@ export async function startHouse(options: HouseOptions = {}) {
     runner,
     jobs,
     threads,
-    recentCalls: createRecentCalls(),
+    audit: createMemoryAuditLog({ prompts: "hash", redact }, clock),
+    redactions: () => 0,
     toolsFingerprint: () => fingerprintOf(toWireTools(tools)),
-    workspace: createWorkspace({ scanDeadlineMs: 5_000, onFindings() {} }),
+    workspace: createWorkspace({
+      exceptions: async () => [],
+      now: () => clock.now(),
+      scanDeadlineMs: 5_000,
+      onFindings() {},
+    }),
     clock,
     log,
     home: base,
@@ -125,7 +132,7 @@ export async function startHouse(options: HouseOptions = {}) {
       if (subject === "") return fail({ code: "no_credential" });
       return ok({ subject, scopes: ["read", "write"], via: "static-token" });
     },
-    mcpServer: createMcpServerFactory(tools, room, callOf),
+    mcpServer: createMcpServerFactory(tools, room, callOf, new Set()),
     readiness: () => ({ ok: true }),
     metrics: null,
     restoreHeaders: false,

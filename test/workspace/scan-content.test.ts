@@ -17,7 +17,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createContentCache, fingerprintOf, isEmptyCache, isRemembered } from "../../src/workspace/content-cache.ts";
+import {
+  createContentCache,
+  fingerprintOf,
+  isEmptyCache,
+  isRemembered,
+} from "../../src/workspace/content-cache.ts";
 import { forgetCleanFiles } from "../../src/workspace/content-scanner.ts";
 import { scanProject, type ScanOptions, type ScanReport } from "../../src/workspace/scan.ts";
 import { FAKE_SECRETS } from "../support/secret-corpus.ts";
@@ -54,7 +59,10 @@ async function verdicts(): Promise<Record<string, string>> {
   const report = await scan();
   expect(report.incompleteReason).toBe(null);
   return Object.fromEntries(
-    report.findings.map((finding) => [finding.path, `${finding.verdict} ${finding.kind} (${finding.reason})`]),
+    report.findings.map((finding) => [
+      finding.path,
+      `${finding.verdict} ${finding.kind} (${finding.reason})`,
+    ]),
   );
 }
 
@@ -99,7 +107,9 @@ describe("scanProject with content", () => {
     put("le.txt", Buffer.from(`\ufeff${text}`, "utf16le"));
     put("be.txt", Buffer.from(`\ufeff${text}`, "utf16le").swap16());
     put("bare.txt", Buffer.from(text, "utf16le"));
-    expect(Object.values(await verdicts())).toEqual(Array.from({ length: 3 }, () => "block anthropic (content)"));
+    expect(Object.values(await verdicts())).toEqual(
+      Array.from({ length: 3 }, () => "block anthropic (content)"),
+    );
   });
 
   it("finds a secret that two reads share, and one near the end of a very long file", async () => {
@@ -112,7 +122,9 @@ describe("scanProject with content", () => {
     const long = put("end.log", mebibyte);
     for (let index = 0; index < 20; index++) appendFileSync(long, mebibyte);
     appendFileSync(long, `${secret}\n`);
-    expect(Object.values(await verdicts())).toEqual(Array.from({ length: 4 }, () => "block stripe (content)"));
+    expect(Object.values(await verdicts())).toEqual(
+      Array.from({ length: 4 }, () => "block stripe (content)"),
+    );
   }, 60_000);
 
   it("finds a private key that two reads share", async () => {
@@ -172,7 +184,10 @@ describe("scanProject with content", () => {
   });
 
   it("reads names in no valid encoding", async () => {
-    writeFileSync(Buffer.concat([Buffer.from(`${root}/x`), Buffer.from([0xff, 0xfe])]), fake("Telegram bot token"));
+    writeFileSync(
+      Buffer.concat([Buffer.from(`${root}/x`), Buffer.from([0xff, 0xfe])]),
+      fake("Telegram bot token"),
+    );
     mkdirSync(join(root, "日本"));
     writeFileSync(join(root, "日本", "鍵.txt"), fake("Vault token"));
     expect(await verdicts()).toEqual({
@@ -189,9 +204,15 @@ describe("scanProject with content", () => {
     if ("uid" in uid) execFileSync("chown", ["65534", join(root, "locked.txt")]);
     const script = `const {scanProject} = await import(${JSON.stringify(module)});
       console.log(JSON.stringify(await scanProject(${JSON.stringify(root)}, {deadlineMs: 9000, home: "/nowhere", content: true})));`;
-    const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8", ...uid });
+    const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+      ...uid,
+    });
     const report = JSON.parse(run.stdout) as ScanReport;
-    expect(report).toMatchObject({ complete: false, incompleteReason: '"locked.txt" cannot be read: EACCES' });
+    expect(report).toMatchObject({
+      complete: false,
+      incompleteReason: '"locked.txt" cannot be read: EACCES',
+    });
   });
 
   it("is incomplete when time is up, and can be asked again at once", async () => {
@@ -215,7 +236,8 @@ describe("scanProject with content", () => {
   });
 
   it("serves several scans at once", async () => {
-    for (let index = 0; index < 100; index++) put(`d${index}/a.txt`, index === 42 ? fake("Linear key") : "text\n");
+    for (let index = 0; index < 100; index++)
+      put(`d${index}/a.txt`, index === 42 ? fake("Linear key") : "text\n");
     const reports = await Promise.all(Array.from({ length: 6 }, () => scan()));
     expect(reports.map(({ findings }) => findings.length)).toEqual([1, 1, 1, 1, 1, 1]);
     expect(new Set(reports.map(({ generation }) => generation)).size).toBe(1);
@@ -226,7 +248,10 @@ describe("scanProject with content", () => {
     const module = new URL("../../src/workspace/scan.ts", import.meta.url).href;
     const script = `const {scanProject} = await import(${JSON.stringify(module)});
       const report = await scanProject(${JSON.stringify(root)}, {deadlineMs: 9000, content: true}); console.log(report.files);`;
-    const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8", timeout: 10_000 });
+    const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+      timeout: 10_000,
+    });
     expect([run.stdout, run.status]).toEqual(["1\n", 0]);
   });
 });

@@ -20,10 +20,14 @@ it("stops at nearly every secret of the corpus and lets nearly every clean file 
   const report = await scanProject(root, { deadlineMs: 20_000, home: "/nowhere", content: true });
   expect(report.incompleteReason).toBe(null);
   const blocked = new Set(
-    report.findings.filter(({ verdict }) => verdict === "block").map(({ path }) => Number(path.split("/")[0])),
+    report.findings
+      .filter(({ verdict }) => verdict === "block")
+      .map(({ path }) => Number(path.split("/")[0])),
   );
   const wrong = (secret: boolean): string[] =>
-    rows.flatMap((row, index) => (row.secret === secret && blocked.has(index) !== secret ? [`${index}/${row.path}`] : []));
+    rows.flatMap((row, index) =>
+      row.secret === secret && blocked.has(index) !== secret ? [`${index}/${row.path}`] : [],
+    );
   const secrets = rows.filter(({ secret }) => secret).length;
   const missed = wrong(true);
   const stopped = wrong(false);

@@ -1,9 +1,10 @@
 /** How much memory a process holds: from /proc (Linux only), or its live heap, asked through Node's inspector. */
 import { readFile } from "node:fs/promises";
 
+/** 0 for a process that has ended. */
 export async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
 export interface HeapProbe {

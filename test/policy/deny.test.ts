@@ -1,0 +1,65 @@
+import { describe, expect, test } from "vitest";
+import { decideDenied, MAX_EXACT_PATHS } from "../../src/policy/deny.ts";
+
+const facts = { root: "/srv/p", cwd: "/srv/p", sandbox: "read-only" } as const;
+
+function many(count: number, path: (n: number) => string): string[] {
+  return Array.from({ length: count }, (_, n) => path(n));
+}
+
+/** True when every secret is denied itself or lies in a denied directory. */
+function coversAll(denied: readonly string[], secrets: readonly string[]): boolean {
+  return secrets.every((secret) =>
+    denied.some((path) => `/srv/p/${secret}` === path || `/srv/p/${secret}`.startsWith(`${path}/`)),
+  );
+}
+
+describe("denied paths", () => {
+  test("a few secrets are denied by their exact paths", () => {
+    const decision = decideDenied({ ...facts, secretPaths: [".env", "sub/.ENV"] });
+    expect(decision).toEqual({
+      ok: true,
+      value: { paths: ["/srv/p/.env", "/srv/p/sub/.ENV"], patterns: [] },
+    });
+  });
+
+  test("many secrets become few directories that cover all of them", () => {
+    const secretPaths = many(5_000, (n) => `packages/e${n}/.env`);
+    const decision = decideDenied({ ...facts, secretPaths });
+    if (!decision.ok) throw new Error(decision.failure.reason);
+    expect(decision.value.paths.length).toBeLessThanOrEqual(MAX_EXACT_PATHS);
+    expect(coversAll(decision.value.paths, secretPaths)).toBe(true);
+  });
+
+  test("the root is never denied, and neither is a directory that the turn works in", () => {
+    const secretPaths = many(400, (n) => `app/src/d${n % 200}/.env${n}`);
+    const decision = decideDenied({ ...facts, cwd: "/srv/p/app/src", secretPaths });
+    expect(decision).toMatchObject({ ok: false, failure: { code: "confinement_unavailable" } });
+  });
+
+  test("too many secrets right in the root cannot be hidden together", () => {
+    const decision = decideDenied({ ...facts, secretPaths: many(101, (n) => `.env.${n}`) });
+    expect(decision).toMatchObject({ ok: false, failure: { code: "confinement_unavailable" } });
+  });
+
+  test("exactly as many as fit are denied one by one", () => {
+    const decision = decideDenied({ ...facts, secretPaths: many(MAX_EXACT_PATHS, (n) => `.env.${n}`) });
+    expect(decision.ok && decision.value.paths.length).toBe(MAX_EXACT_PATHS);
+  });
+
+  test("names that may appear are denied in write turns alone, in both cases", () => {
+    const write = decideDenied({ ...facts, sandbox: "workspace-write", secretPaths: [] });
+    if (!write.ok) throw new Error(write.failure.reason);
+    expect(write.value.patterns).toContain("/srv/p/**/.[eE][nN][vV]");
+    expect(write.value.patterns).toContain("/srv/p/**/*.[pP][eE][mM]");
+    expect(decideDenied({ ...facts, secretPaths: [] })).toMatchObject({ value: { patterns: [] } });
+  });
+
+  test("a root whose name looks like a pattern is taken literally", () => {
+    const root = "/srv/[old] *app*";
+    const decision = decideDenied({ root, cwd: root, sandbox: "workspace-write", secretPaths: ["a/.env"] });
+    if (!decision.ok) throw new Error(decision.failure.reason);
+    expect(decision.value.paths).toEqual([`${root}/a/.env`]);
+    expect(decision.value.patterns[0]).toBe("/srv/[[]old[]] [*]app[*]/**/.[eE][nN][vV]");
+  });
+});
