@@ -25,8 +25,8 @@ export interface ContentAnswer {
   readonly found: readonly (FileVerdict & { readonly path: string })[];
   /** Pairs of words, for the cache. */
   readonly clean: Int32Array<ArrayBuffer>;
-  /** Files with more than one name: `inode` is the same for all names of one file. */
-  readonly shared: readonly { readonly path: string; readonly inode: string }[];
+  /** Files with more than one name, by path; the value is the same for all names of one file. */
+  readonly shared: ReadonlyMap<string, string>;
   readonly failed: readonly { readonly path: string; readonly code: string }[];
 }
 
@@ -37,7 +37,6 @@ export function startContentWorker(): Worker {
     workerData: { role: ROLE },
     env: {},
     execArgv: [],
-
     resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
   });
   worker.unref();
@@ -58,19 +57,20 @@ function serve(port: NonNullable<typeof parentPort>): void {
 function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
   const isStopped = (): boolean => Atomics.load(batch.stop, 0) !== 0;
   const found: (FileVerdict & { path: string })[] = [];
-  const shared: { path: string; inode: string }[] = [];
+  const shared = new Map<string, string>();
   const failed: { path: string; code: string }[] = [];
   const clean: number[] = [];
   const fingerprint = new Int32Array(2);
   const scan = (path: string): void => {
     const fsPath = toFsPath(path);
-    const before = batch.isCold ? null : lstatSync(fsPath, { throwIfNoEntry: false });
-    if (before === undefined || before?.isFile() === false) return; // gone, or no file any more
-    if (before !== null && recall(before, path)) return;
+    if (!batch.isCold) {
+      const before = lstatSync(fsPath, { throwIfNoEntry: false });
+      if (before === undefined || !before.isFile() || isKnown(before, path)) return;
+    }
     const file = openForScan(fsPath);
     try {
-      const stats = before ?? fstatSync(file);
-      if (!stats.isFile() || (before === null && recall(stats, path))) return;
+      const stats = fstatSync(file);
+      if (!stats.isFile() || isKnown(stats, path)) return;
       const verdict = scanFile(file, stats.size, buffer, isStopped);
       if (verdict !== null) found.push({ path, ...verdict });
       else if (!isStopped() && now - stats.ctimeMs > SETTLED_MS)
@@ -80,8 +80,8 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
     }
   };
   /** True where nothing is to be read. Leaves the file's fingerprint behind. */
-  const recall = (stats: Stats, path: string): boolean => {
-    if (stats.nlink > 1) shared.push({ path, inode: `${stats.dev}:${stats.ino}` });
+  const isKnown = (stats: Stats, path: string): boolean => {
+    if (stats.nlink > 1) shared.set(path, `${stats.dev}:${stats.ino}`);
     fingerprintOf(batch.cache, stats, fingerprint);
     return stats.size === 0 || (!batch.isCold && isRemembered(batch.cache, fingerprint));
   };

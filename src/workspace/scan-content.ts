@@ -35,7 +35,7 @@ export function startContentPart(
       const place = relative(path);
       tally.add({ path: place, kind, verdict: SHIPPED.test(place) ? "warn" : verdict, reason: "content" });
     }
-    for (const { path, inode } of answer.shared) {
+    for (const [path, inode] of answer.shared) {
       const names = namesOf.get(inode);
       if (names === undefined) namesOf.set(inode, [relative(path)]);
       else names.push(relative(path));
