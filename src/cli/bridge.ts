@@ -83,13 +83,16 @@ export async function createBridge(
   });
   const codex = createCodex({
     choice: config.backend === "exec" ? "auto" : config.backend,
-    find: async () =>
-      findCodex({
-        codex: config.codex,
-        path: environment["PATH"] ?? "",
-        env,
-        skipUnder: packageRoot,
-      }),
+    find: async (signal) =>
+      findCodex(
+        {
+          codex: config.codex,
+          path: environment["PATH"] ?? "",
+          env,
+          skipUnder: packageRoot,
+        },
+        signal,
+      ),
     drivers: {
       "app-server": async (install) => {
         const { createAppServerBackend } = await import("../codex/app-server/backend.ts");

@@ -30,7 +30,8 @@ export interface Codex extends CodexBackend {
 
 export interface CodexParts {
   readonly choice: BackendChoice;
-  readonly find: () => Promise<Result<CodexInstall, Failure>>;
+  /** `signal`: nobody wants to know any more. */
+  readonly find: (signal: AbortSignal) => Promise<Result<CodexInstall, Failure>>;
   readonly drivers: Readonly<
     Record<BackendKind, (install: CodexInstall) => CodexBackend | Promise<CodexBackend>>
   >;
@@ -52,11 +53,13 @@ export function createCodex(parts: CodexParts): Codex {
   let looking: Promise<Result<BackendFacts, Failure>> | null = null;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;
+  const closing = new AbortController();
 
   async function look(): Promise<Result<BackendFacts, Failure>> {
     if (isClosed) return fail(SHUT_DOWN);
     if (driver === null) {
-      const found = await parts.find();
+      const found = await parts.find(closing.signal);
+      if (isClosed) return fail(SHUT_DOWN);
       if (!found.ok) return note(found);
       const picked = pickBackend(parts.choice, found.value);
       if (!picked.ok) return note(picked);
@@ -117,6 +120,8 @@ export function createCodex(parts: CodexParts): Codex {
     },
     async close() {
       isClosed = true;
+      closing.abort();
+      await driver?.close();
       await looking?.catch(() => {});
       await driver?.close();
     },

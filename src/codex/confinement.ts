@@ -55,6 +55,8 @@ export function toThreadConfinement(grant: Grant, surroundings: CodexSurrounding
     },
     // Of the environment, the model's commands get the core (PATH, HOME, LANG, ...) and no provider key.
     "shell_environment_policy.inherit": "core",
+    // Else Codex runs the user's login shell outside the sandbox for each thread, to copy its settings.
+    "features.shell_snapshot": false,
     // A model that cannot be reached fails the turn; without this, Codex waits for the network for ever.
     "features.unbounded_connection_retries": false,
     web_search: "disabled",

@@ -41,11 +41,12 @@ const PROBE_TIMEOUT_MS = 15_000;
 
 export async function findCodex(
   search: CodexSearch,
+  signal?: AbortSignal,
 ): Promise<Result<CodexInstall, FailureOf<"codex_not_found"> | FailureOf<"codex_unsupported">>> {
   const found = await findOnPath(search);
   if (found === null) return fail({ code: "codex_not_found" });
   const command = (await nativeBinaryOf(found)) ?? found;
-  const version = await versionOf(command, search.env);
+  const version = await versionOf(command, search.env, signal);
   if (version === null) {
     return fail({ code: "codex_unsupported", reason: "codex --version gave no version" });
   }
@@ -55,8 +56,8 @@ export async function findCodex(
       reason: `Codex ${version} is older than ${OLDEST_VERSION.join(".")}`,
     });
   }
-  const programDirectories = await programDirectoriesOf(command, search.env);
-  const hasMcpServer = await answers(command, ["help", "mcp-server"], search.env);
+  const programDirectories = await programDirectoriesOf(command, search.env, signal);
+  const hasMcpServer = (await ask(command, ["help", "mcp-server"], search.env, signal)) !== null;
   return ok({ command, version, programDirectories, hasMcpServer });
 }
 
@@ -105,6 +106,7 @@ function targetTriple(): string | null {
 async function programDirectoriesOf(
   command: string,
   env: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const own = dirname(command);
   const directories = [own];
@@ -112,7 +114,7 @@ async function programDirectoriesOf(
   const tools = await realpath(join(own, "..", "codex-path")).catch(() => null);
   if (tools !== null) directories.push(tools);
   if (await isScript(command)) {
-    const real = await nativeDirectoryByScript(command, env);
+    const real = await nativeDirectoryByScript(command, env, signal);
     if (real !== null) directories.push(real);
   }
   return directories;
@@ -132,36 +134,45 @@ async function isScript(path: string): Promise<boolean> {
 async function nativeDirectoryByScript(
   command: string,
   env: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
 ): Promise<string | null> {
-  try {
-    const { stdout } = await run(command, ["doctor", "--json"], { env, timeout: PROBE_TIMEOUT_MS });
-    const match = /"current executable":\s*"([^"]+)"/.exec(stdout);
-    return match?.[1] === undefined ? null : dirname(match[1]);
-  } catch {
-    return null;
-  }
+  const stdout = await ask(command, ["doctor", "--json"], env, signal);
+  const match = /"current executable":\s*"([^"]+)"/.exec(stdout ?? "");
+  return match?.[1] === undefined ? null : dirname(match[1]);
 }
 
-async function versionOf(command: string, env: Readonly<Record<string, string>>): Promise<string | null> {
-  try {
-    const { stdout } = await run(command, ["--version"], { env, timeout: PROBE_TIMEOUT_MS });
-    return /\b(\d+\.\d+\.\d+(?:-[\w.]+)?)/.exec(stdout)?.[1] ?? null;
-  } catch {
-    return null;
-  }
-}
-
-async function answers(
+/** What Codex prints, or null when it fails, does not answer in time, or nobody wants to know any more. */
+async function ask(
   command: string,
-  args: string[],
+  args: readonly string[],
   env: Readonly<Record<string, string>>,
-): Promise<boolean> {
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  // KILL, because a Codex that does not answer may not listen to anything milder.
+  const asking = run(command, args, { env, timeout: PROBE_TIMEOUT_MS, killSignal: "SIGKILL" });
+  const giveUp = (): void => {
+    asking.child.kill("SIGKILL");
+    asking.child.stdout?.destroy();
+    asking.child.stderr?.destroy();
+  };
+  signal?.addEventListener("abort", giveUp);
+  if (signal?.aborted === true) giveUp();
   try {
-    await run(command, args, { env, timeout: PROBE_TIMEOUT_MS });
-    return true;
+    return (await asking).stdout;
   } catch {
-    return false;
+    return null;
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
   }
+}
+
+async function versionOf(
+  command: string,
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  const stdout = await ask(command, ["--version"], env, signal);
+  return /\b(\d+\.\d+\.\d+(?:-[\w.]+)?)/.exec(stdout ?? "")?.[1] ?? null;
 }
 
 function isOlder(version: string, than: readonly number[]): boolean {

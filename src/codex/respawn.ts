@@ -28,7 +28,8 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 10_000;
 
 export function createRespawner<T extends Mortal, F>(
-  start: () => Promise<Result<T, F>>,
+  /** `signal`: nobody wants the process any more. */
+  start: (signal: AbortSignal) => Promise<Result<T, F>>,
   closed: () => F,
   clock: Clock,
 ): Respawner<T, F> {
@@ -38,6 +39,7 @@ export function createRespawner<T extends Mortal, F>(
   let notBefore = 0;
   let starts = 0;
   let isClosed = false;
+  const closing = new AbortController();
   let endWait = (): void => {};
 
   /** The first restart is immediate (a single crash must not cost the next call); a crash loop is slowed. */
@@ -62,7 +64,7 @@ export function createRespawner<T extends Mortal, F>(
     if (isClosed) return { ok: false, failure: closed() };
     starts += 1;
     const bornAt = clock.monotonic();
-    const result = await start();
+    const result = await start(closing.signal);
     if (!result.ok) {
       noteDeath(bornAt);
       return result;
@@ -96,6 +98,7 @@ export function createRespawner<T extends Mortal, F>(
     starts: () => starts,
     async close() {
       isClosed = true;
+      closing.abort();
       const last = live;
       live = null;
       endWait();

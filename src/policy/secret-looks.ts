@@ -82,7 +82,8 @@ function judgeKey(text: string, whole: boolean): LookResult {
   if (/[\u0080-\u009f]/.test(text)) return "block";
   const dense = [...text.matchAll(/[A-Za-z0-9+/_-]{20,4096}/g)];
   if (dense.some(([token]) => /\d/.test(token) && /[A-Za-z]/.test(token))) return "block";
-  const readable = /[\w ]["']?[ \t]{0,80}[:=][ \t]{0,80}\S/.test(text) || /\S[ \t]{1,80}\S{1,80}[ \t]{1,80}\S/.test(text);
+  const readable =
+    /[\w ]["']?[ \t]{0,80}[:=][ \t]{0,80}\S/.test(text) || /\S[ \t]{1,80}\S{1,80}[ \t]{1,80}\S/.test(text);
   return readable ? afterAll("harmless", whole) : "unknown";
 }
 
@@ -90,7 +91,8 @@ function judgeAssignments(text: string, whole: boolean): LookResult {
   const { values, encrypted } = secretValues(text);
   if (values.length > 0 || hasPrivateKey(text) || hasPasswordForWeb(text)) return "block";
   if (encrypted) return "warn";
-  const structured = /^[ \t]*(?:[{[<]|---)|[\w.-]["']?[ \t]{0,80}(?:=>|[:=])/m.test(text) || isOnlyComments(text);
+  const structured =
+    /^[ \t]*(?:[{[<]|---)|[\w.-]["']?[ \t]{0,80}(?:=>|[:=])/m.test(text) || isOnlyComments(text);
   return structured ? afterAll("harmless", whole) : "unknown";
 }
 
@@ -135,4 +137,5 @@ function hasPasswordForWeb(text: string): boolean {
   return hasUrlCredentials(text) || GIT_HEADER.test(text);
 }
 
-const GIT_HEADER = /extraheader[ \t]{0,80}=[ \t]{0,80}["']?authorization:[ \t]{0,80}\S{1,80}[ \t]{1,80}\S{8}/i;
+const GIT_HEADER =
+  /extraheader[ \t]{0,80}=[ \t]{0,80}["']?authorization:[ \t]{0,80}\S{1,80}[ \t]{1,80}\S{8}/i;

@@ -15,7 +15,7 @@ import type { Caller } from "../auth/caller.ts";
 import type { Failure } from "../policy/failure.ts";
 import { toRefusal } from "./refusal.ts";
 import type { ToolRoom } from "./room.ts";
-import { fingerprintOf, toWireTools } from "./tool-list.ts";
+import { toWireTools } from "./tool-list.ts";
 import type { Tool, ToolCall, ToolOutcome } from "./tool.ts";
 
 /** Read by ChatGPT; the first 512 characters count. */
@@ -114,10 +114,6 @@ export function createMcpServerFactory(
       structuredContent: content,
     };
   }
-}
-
-export function toolsFingerprint(tools: readonly Tool[]): string {
-  return fingerprintOf(toWireTools(tools));
 }
 
 type WireTools = ReturnType<typeof toWireTools>;

@@ -12,9 +12,10 @@ import type { ScanFinding } from "./scan-report.ts";
 
 export type Sighting = Omit<ScanFinding, "path">;
 
-/** What most files need, and what bundles of certificates may need. */
+/** What most files need; what long ones may need; what bundles of certificates may need. */
 const HEAD_BYTES = 64 * 1024;
-const LONGER_HEAD_BYTES = 1024 * 1024;
+const LONGER_HEAD_BYTES = 256 * 1024;
+const BUNDLE_BYTES = 1024 * 1024;
 
 /** null: the file is harmless, whatever its name. What cannot be read keeps the verdict of its name. */
 export async function lookAt(
@@ -29,7 +30,8 @@ export async function lookAt(
   if (head === null) return byName;
   let result = judgeLook(judgement.look, decodeText(head.bytes), head.whole);
   if (result === "more") {
-    const longer = await readHead(path, LONGER_HEAD_BYTES, follow);
+    const isBundle = judgement.look === "pem" || judgement.look === "key";
+    const longer = await readHead(path, isBundle ? BUNDLE_BYTES : LONGER_HEAD_BYTES, follow);
     if (longer === null) return byName;
     result = judgeLook(judgement.look, decodeText(longer.bytes), longer.whole);
   }
@@ -40,7 +42,7 @@ export async function lookAt(
 
 /** Something with the form of a secret in the file's beginning, in spite of its innocent name. */
 export async function lookForTokens(path: string | Buffer, follow = false): Promise<Sighting | null> {
-  const head = await readHead(path, LONGER_HEAD_BYTES, follow);
+  const head = await readHead(path, BUNDLE_BYTES, follow);
   if (head === null) return null;
   const text = decodeText(head.bytes);
   const hit = findSecrets(Buffer.from(text, "latin1"), () => text).find(({ verdict }) => verdict === "block");

@@ -28,8 +28,13 @@ if (unknown.length > 0) {
 const rows: Row[] = [];
 for (const name of picked.length === 0 ? known : picked) {
   const began = performance.now();
-  const bench = await benches[name]?.();
-  rows.push(...((await bench?.run()) ?? []));
+  try {
+    const bench = await benches[name]?.();
+    rows.push(...((await bench?.run()) ?? []));
+  } catch (error) {
+    console.error(error);
+    rows.push({ name, measured: "the bench itself failed", goal: "", ok: false });
+  }
   console.error(`${name}: ${((performance.now() - began) / 1000).toFixed(0)} s`);
 }
 console.log(toTable(rows));

@@ -53,7 +53,10 @@ function begin(answers: Answers = {}) {
   function tell(method: string, params: object): void {
     const notification = parseNotification(method, { threadId: "t", ...params });
     if (notification === null || notification === "broken") throw new Error(method);
-    for (const listener of listeners) listener.onNotification(notification);
+    for (const listener of listeners) {
+      listener.onHeard();
+      listener.onNotification(notification);
+    }
   }
   const ran = runTurnOn(
     {

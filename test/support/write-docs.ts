@@ -35,8 +35,8 @@ function settingsTable(): string {
     const schema = settings.shape[name];
     const parsed = schema.safeParse(undefined);
     const value: unknown = parsed.success ? parsed.data : undefined;
-    const shown =
-      value === undefined || (Array.isArray(value) && value.length === 0) ? "–" : `\`${String(value)}\``;
+    const isNothing = value === undefined || (Array.isArray(value) && value.length === 0);
+    const shown = isNothing ? "–" : `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
     const names = `\`${toFileKey(name)}\`<br>\`${toEnvironmentName(name)}\`<br>\`--${toFlag(name)}\``;
     return `| ${names} | ${shown} | ${schema.description ?? ""} |`;
   });

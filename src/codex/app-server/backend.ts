@@ -15,7 +15,7 @@ import { runTurnOn } from "./turn.ts";
 
 export function createAppServerBackend(parts: BackendParts, clientVersion: string): CodexBackend {
   const connections = createRespawner<Connection, Failure>(
-    async () => connectAppServer(parts, clientVersion),
+    async (signal) => connectAppServer(parts, clientVersion, signal),
     () => ({ code: "interrupted", reason: "The bridge is shutting down." }),
     parts.clock,
   );

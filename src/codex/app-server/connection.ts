@@ -20,6 +20,8 @@ import {
 } from "./wire.ts";
 
 export interface ThreadListener {
+  /** Something was said about this thread, whether we read it or not. */
+  onHeard(): void;
   onNotification(notification: Notification): void;
   /** A notification that we read came in a shape that we do not know. */
   onUnreadable(method: string): void;
@@ -61,18 +63,16 @@ export interface AppServerConnection {
 const HANDSHAKE_WITHIN_MS = 20_000;
 const CLIENT = { name: "codex_gpt_bridge", title: "codex-gpt-bridge" };
 
-/** Streams of small pieces that the bridge does not use; Codex need not send them. */
-const UNUSED_NOTIFICATIONS = [
-  "item/agentMessage/delta",
-  "item/reasoning/summaryTextDelta",
-  "item/reasoning/textDelta",
-  "item/commandExecution/outputDelta",
-  "account/rateLimits/updated",
-];
+/**
+ * Codex need not send what the bridge does not use. The small pieces of messages and of reasoning are not read either,
+ * but they have to come: a model that speaks is not silent.
+ */
+const UNUSED_NOTIFICATIONS = ["item/commandExecution/outputDelta", "account/rateLimits/updated"];
 
 export async function connectAppServer(
   parts: BackendParts,
   clientVersion: string,
+  signal: AbortSignal,
 ): Promise<Result<AppServerConnection, FailureOf<"codex_unsupported">>> {
   const listeners = new Map<string, ThreadListener>();
   const loadedThreads = new Set<string>();
@@ -83,6 +83,7 @@ export async function connectAppServer(
       if (method === "thread/closed" && threadId !== null) loadedThreads.delete(threadId);
       const listener = threadId === null ? undefined : listeners.get(threadId);
       if (listener === undefined) return;
+      listener.onHeard();
       const notification = parseNotification(method, params);
       if (notification === "broken") listener.onUnreadable(method);
       else if (notification !== null) listener.onNotification(notification);
@@ -109,6 +110,11 @@ export async function connectAppServer(
   const child = spawned.value;
   rpc.attach(child);
 
+  const giveUp = (): void => {
+    child.kill();
+  };
+  signal.addEventListener("abort", giveUp);
+  if (signal.aborted) giveUp();
   let facts: BackendFacts;
   try {
     facts = await shakeHands();
@@ -116,6 +122,8 @@ export async function connectAppServer(
     const { stderrTail } = await child.stop();
     parts.log.error({ error: messageOf(error), stderrTail }, "codex app-server did not shake hands");
     return fail({ code: "codex_unsupported", reason: "codex app-server did not answer its handshake" });
+  } finally {
+    signal.removeEventListener("abort", giveUp);
   }
   void child.exited.then((exit) => {
     parts.log.info({ pid: child.pid, code: exit.code, signal: exit.signal }, "codex app-server ended");

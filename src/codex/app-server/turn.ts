@@ -52,8 +52,8 @@ export async function runTurnOn(
   }
 
   const stopListening = connection.listen(threadId, {
+    onHeard: watchSilence,
     onNotification(notification) {
-      watchSilence();
       for (const event of record.accept(notification)) onEvent(event);
       if (record.ended() === null) return;
       confirmed.resolve(true);

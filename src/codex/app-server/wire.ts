@@ -28,14 +28,12 @@ const turnError = z.looseObject({
   message: z.string().catch("unknown error"),
   codexErrorInfo: z.unknown().optional(),
 });
-export type WireTurnError = z.infer<typeof turnError>;
 
 const fileUpdate = z.looseObject({
   path: z.string(),
   kind: z.looseObject({ type: z.string(), move_path: z.string().nullish() }),
   diff: z.string().catch(""),
 });
-export type WireFileUpdate = z.infer<typeof fileUpdate>;
 
 const agentMessage = z.looseObject({
   type: z.literal("agentMessage"),

@@ -42,14 +42,14 @@ export function createMcpServerBackend(
   const busy = new Set<string>();
   let toldDeprecation = false;
 
-  async function connectOnce() {
+  async function connectOnce(signal: AbortSignal) {
     if (!parts.install.hasMcpServer) {
       return {
         ok: false as const,
         failure: unsupported("This Codex has no mcp-server (removed in 0.154.0)"),
       };
     }
-    const connected = await connectMcpServer(parts, clientVersion);
+    const connected = await connectMcpServer(parts, clientVersion, signal);
     if (connected.ok && !toldDeprecation) {
       toldDeprecation = true;
       parts.log.warn(

@@ -58,6 +58,7 @@ const CALL_MARK = "codex-gpt-bridge/call";
 export async function connectMcpServer(
   parts: BackendParts,
   clientVersion: string,
+  signal: AbortSignal,
 ): Promise<Result<McpServerConnection, FailureOf<"codex_unsupported">>> {
   const byThread = new Map<string, CallListener>();
   const byRequest = new Map<number | string, CallListener>();
@@ -94,12 +95,19 @@ export async function connectMcpServer(
     return { action: "decline", decision: "denied" };
   };
 
+  const giveUp = (): void => {
+    child.kill();
+  };
+  signal.addEventListener("abort", giveUp);
+  if (signal.aborted) giveUp();
   try {
     await client.connect(transport, { timeout: HANDSHAKE_WITHIN_MS });
   } catch (error) {
     const { stderrTail } = await child.stop();
     parts.log.error({ error: String(error), stderrTail }, "codex mcp-server did not shake hands");
     return unsupported("codex mcp-server did not answer its handshake");
+  } finally {
+    signal.removeEventListener("abort", giveUp);
   }
   void child.exited.then((exit) => {
     parts.log.info({ pid: child.pid, code: exit.code, signal: exit.signal }, "codex mcp-server ended");
