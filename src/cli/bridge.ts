@@ -31,7 +31,7 @@ import { readExceptions } from "../workspace/exceptions.ts";
 import { createWorkspace } from "../workspace/workspace.ts";
 import { grantForCanary } from "./canary-grant.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
-import { identifyProjects, recheckDirectories } from "./projects.ts";
+import { identifyProjects, judgePlaces, recheckGrant } from "./projects.ts";
 import { lockStateDirectory } from "./state-lock.ts";
 
 export interface BridgeSurroundings {
@@ -60,6 +60,8 @@ export async function createBridge(
   const projects = await identifyProjects(config);
   if (!projects.ok) return projects;
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+  const misplaced = await judgePlaces(config, projects.value);
+  if (misplaced.length > 0) return fail(misplaced);
   const lock = await lockStateDirectory(config.stateDir);
   if (!lock.ok) return fail("taken");
 
@@ -156,7 +158,11 @@ export async function createBridge(
     maxQueue: config.queue,
     newId: () => nanoid(),
     redact,
-    recheck: async (grant) => recheckDirectories(grant),
+    recheck: async (grant, waitedMs) => {
+      const project = projects.value.find(({ name }) => name === grant.project);
+      const looks = project !== undefined && project.secrets !== "off";
+      return recheckGrant(grant, looks ? waitedMs : 0, async (root) => workspace.scan(root));
+    },
     onEnd: (job) => {
       audit.record(toJobEntry(job));
     },
@@ -207,7 +213,16 @@ export async function createBridge(
       headerSecret: config.headerSecret ?? null,
     }),
     mcpServer: async (context) => (await (mcpServer ??= loadMcpServer(room, recordedCalls)))(context),
-    readiness: () => readinessOf(codex, confinement),
+    readiness: () => {
+      const readiness = readinessOf(codex, confinement);
+      // Whoever asks while it is not ready makes it look again (at most every few seconds).
+      if (!readiness.ok) {
+        makeReady().catch((error: unknown) => {
+          log.error({ error: String(error) }, "the bridge could not be made ready");
+        });
+      }
+      return readiness;
+    },
     metrics: null,
     restoreHeaders: isLoopback(config.host),
     clock,
@@ -234,16 +249,17 @@ export async function createBridge(
       });
     },
   });
+  async function makeReady(): Promise<Result<BackendFacts, Failure>> {
+    const usable = await codex.ready();
+    await Promise.all([http.load(), (mcpServer ??= loadMcpServer(room, recordedCalls))]);
+    if (usable.ok) await confinement.ensure(usable.value);
+    return usable;
+  }
   return ok({
     http,
     codex,
     projects: projects.value,
-    async makeReady() {
-      const usable = await codex.ready();
-      await Promise.all([http.load(), (mcpServer ??= loadMcpServer(room, recordedCalls))]);
-      if (usable.ok) await confinement.ensure(usable.value);
-      return usable;
-    },
+    makeReady,
     async close(graceMs) {
       await runner.close(graceMs);
       await codex.close();

@@ -1,10 +1,12 @@
 /** The projects of the configuration as they are on disk, at start and again before each turn. */
+import { realpath } from "node:fs/promises";
+import { join } from "node:path";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
-import { isSameDirectory, type Project } from "../policy/decide.ts";
+import { isSameDirectory, type Project, type ScanVerdict } from "../policy/decide.ts";
 import type { Failure } from "../policy/failure.ts";
-import type { Grant } from "../policy/grant.ts";
-import { identifyDirectory } from "../workspace/directory.ts";
+import type { DirectoryIdentity, Grant } from "../policy/grant.ts";
+import { identifyDirectory, isInside } from "../workspace/directory.ts";
 
 export async function identifyProjects(config: Config): Promise<Result<Project[], ConfigProblem[]>> {
   const problems: ConfigProblem[] = [];
@@ -25,11 +27,56 @@ export async function identifyProjects(config: Config): Promise<Result<Project[]
   return problems.length === 0 ? ok(projects) : fail(problems);
 }
 
-/** A root or a working directory that was swapped since it was judged is not worked in. */
-export async function recheckDirectories(grant: Grant): Promise<Failure | null> {
+/**
+ * What only the disk can tell of a configuration: a link may lead the state directory or the config file into a
+ * project, where Codex could read or change it.
+ */
+export async function judgePlaces(config: Config, projects: readonly Project[]): Promise<ConfigProblem[]> {
+  const problems: ConfigProblem[] = [];
+  const places = [
+    { setting: "the state directory", path: config.stateDir },
+    ...(config.configFile === null ? [] : [{ setting: "the config file", path: config.configFile }]),
+  ];
+  for (const { setting, path } of places) {
+    const real = await realpath(path).catch(() => path);
+    for (const { name, root } of projects) {
+      if (isInside(root.path, real)) {
+        problems.push({
+          setting,
+          problem: `${path} lies inside project ${name}; Codex could read or change it`,
+        });
+      }
+    }
+  }
+  return problems;
+}
+
+/** A job that waited longer than this in the queue has its project looked through again. */
+const FRESH_MS = 500;
+
+/**
+ * Asked right before a turn: the root and the working directory are those that were judged, and no secret has come
+ * that the Grant does not hide. null: yes.
+ */
+export async function recheckGrant(
+  grant: Grant,
+  waitedMs: number,
+  scan: (root: DirectoryIdentity) => Promise<ScanVerdict>,
+): Promise<Failure | null> {
   for (const granted of [grant.root, grant.cwd]) {
     const now = await identifyDirectory(granted.path);
     if (now === null || !isSameDirectory(now, granted)) return { code: "cwd_not_allowed" };
   }
-  return null;
+  if (waitedMs < FRESH_MS) return null;
+  const verdict = await scan(grant.root);
+  if (verdict.kind === "clean") return null;
+  if (verdict.kind === "incomplete") return { code: "scan_incomplete", reason: verdict.reason };
+  const allHidden = verdict.paths.every((path) => isHidden(join(grant.root.path, path), grant.deniedPaths));
+  return allHidden && !verdict.more
+    ? null
+    : { code: "secrets_found", kinds: verdict.kinds, more: verdict.more };
+}
+
+function isHidden(path: string, deniedPaths: readonly string[]): boolean {
+  return deniedPaths.some((denied) => isInside(denied, path));
 }

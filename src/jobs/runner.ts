@@ -28,7 +28,7 @@ export interface RunnerParts {
   /** Told of every job's end, once its record is final. */
   readonly onEnd: (job: JobRecord) => void;
   /** Asked right before a turn starts: does what the Grant was made from still hold? null: yes. */
-  readonly recheck: (grant: Grant) => Promise<Failure | null>;
+  readonly recheck: (grant: Grant, waitedMs: number) => Promise<Failure | null>;
 }
 
 export interface Runner {
@@ -172,7 +172,7 @@ export function createRunner(parts: RunnerParts): Runner {
   async function runTurn(entry: LiveJob, request: JobRequest, held: Set<string>): Promise<TurnOutcome> {
     if (entry.stopped() !== null) return endedEarly(entry.stopped());
     entry.change((job) => startJob(job, clock.now()));
-    const changed = await parts.recheck(request.grant);
+    const changed = await parts.recheck(request.grant, clock.now() - entry.record().createdAt);
     if (changed !== null) return endedEarly(changed);
     const { grant, thread, prompt, outputSchema, projectInstructions } = request;
     let saving = Promise.resolve();

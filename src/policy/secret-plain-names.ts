@@ -11,7 +11,7 @@ const CODE =
 const DATA = "json yml yaml txt xml toml ini csv conf cfg lst log rst sh sql";
 /** Three letters out of each name that a pattern, or a whole name under an extension of `DATA`, could match. */
 const HINTS =
-  "env var key rsa dsa 519 448 xms sec cre eac -ac _ac .ac reb gcp gcs gcl goo big kub tfs tfv jwk ssw stp wg. wg0 wg1 wg2 wg3 " +
+  "env var key rsa dsa 519 448 xms sec cre eac e-a e_a e.a reb gcp gcs gcl goo big kub tfs tfv jwk ssw stp wg. wg0 wg1 wg2 wg3 " +
   "wg4 wg5 wg6 wg7 wg8 wg9 dum cku itw gha riv oke uth htp unf pip l.s zur k3s rke gpa tab obo t_p rcl ngr ftp zil sit tse ogi mrc trc nrc vau";
 
 const DOT = 0x2e;

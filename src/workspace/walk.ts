@@ -29,8 +29,8 @@ export interface Walk {
   readonly resume: () => void;
 }
 
-/** Enough listings in flight that the thread pool's four workers never wait for the event loop. */
-const MAX_IN_FLIGHT = 128;
+/** So many listings in flight that the thread pool never waits for the event loop, not even through a garbage collection. */
+const MAX_IN_FLIGHT = 512;
 
 /** `root` is a real, absolute path as bytes, without a trailing slash (except `/` itself). */
 export function startWalk(root: string, steps: WalkSteps): Walk {

@@ -97,38 +97,45 @@ async function round(name: string, run: () => unknown): Promise<void> {
 }
 
 if (!existsSync(root)) buildTree();
-const idleRss = process.memoryUsage().rss;
-let peakRss = idleRss;
-let peakContentRss = idleRss;
 const options = { deadlineMs: 60_000 };
-const buffer = Buffer.alloc(4 * 1024 * 1024);
+const idleRss = process.memoryUsage().rss;
+const grown = (): string => `${((process.memoryUsage().rss - idleRss) / 2 ** 20).toFixed(0)} MiB more memory`;
+
 for (let index = 0; index < rounds; index++) {
   await round("find", () => spawnSync("find", [root], { stdio: "ignore" }));
   await round("names", () => scanProject(root, options));
-  peakRss = Math.max(peakRss, process.memoryUsage().rss);
-  if (index < 5) {
-    forgetCleanFiles();
-    await round("names+content", () => scanProject(root, { ...options, content: true }));
-    await round("names+content again", () => scanProject(root, { ...options, content: true }));
-  }
-  peakContentRss = Math.max(peakContentRss, process.memoryUsage().rss);
-  if (index < 5) await round("read-all", () => readAll(root, buffer));
 }
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-const find = (samples.get("find") ?? []).map((sample) => sample.ms);
-for (const [name, list] of samples) {
-  const times = list.map((sample) => sample.ms);
-  const best = Math.min(...times);
-  const stall = median(list.map((sample) => sample.stallMs));
-  console.log(
-    `${name.padEnd(20)} median ${median(times).toFixed(0).padStart(5)} ms (${(median(times) / median(find)).toFixed(2)} x find)   ` +
-      `best ${best.toFixed(0).padStart(5)} ms (${(best / Math.min(...find)).toFixed(2)} x)   stall ${stall.toFixed(1)} ms`,
-  );
+print("find");
+console.log(`names: ${grown()}\n`);
+
+const buffer = Buffer.alloc(4 * 1024 * 1024);
+for (let index = 0; index < rounds; index++) {
+  forgetCleanFiles();
+  await round("names+content", () => scanProject(root, { ...options, content: true }));
+  await round("the same again", () => scanProject(root, { ...options, content: true }));
+  await round("read-all", () => readAll(root, buffer));
 }
-const above = (rss: number): string => ((rss - idleRss) / 2 ** 20).toFixed(0);
-console.log(`memory above idle: names ${above(peakRss)} MiB, with content ${above(peakContentRss)} MiB`);
+print("names+content");
+console.log(`names+content: ${grown()}`);
 const report = await scanProject(root, options);
 console.log(
   `files ${report.files}, directories ${report.directories}, complete ${report.complete}, findings ${report.findings.length}`,
 );
 if (!process.argv.includes("--keep")) rmSync(root, { recursive: true, force: true });
+
+/** Medians and best times so far, and how often the base would fit into them; begins anew. */
+function print(base: string): void {
+  const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+  const unit = (samples.get(base) ?? []).map((sample) => sample.ms);
+  for (const [name, list] of samples) {
+    const times = list.map((sample) => sample.ms);
+    const stall = median(list.map((sample) => sample.stallMs));
+    const ratio = `${(median(times) / median(unit)).toFixed(2)} (best ${(Math.min(...times) / Math.min(...unit)).toFixed(2)})`;
+    console.log(
+      `${name.padEnd(16)} ${median(times).toFixed(0).padStart(5)} ms, best ${Math.min(...times)
+        .toFixed(0)
+        .padStart(5)} ms = ${ratio} x ${base}, stall ${stall.toFixed(1)} ms`,
+    );
+  }
+  samples.clear();
+}
