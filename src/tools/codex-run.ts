@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { ok } from "../lib/result.ts";
-import { defaultSandboxOf } from "../policy/decide.ts";
+import { defaultSandboxOf, type Project } from "../policy/decide.ts";
+import type { Sandbox } from "../policy/grant.ts";
 import { jobAnswer } from "./job-answer.ts";
-import { pickProject, startTurn } from "./start-turn.ts";
+import { newTurnInput, startNewTurn } from "./new-turn.ts";
 import { defineTool } from "./tool.ts";
 import * as input from "./turn-input.ts";
 
@@ -21,31 +21,12 @@ export const codexRun = defineTool({
       .enum(["read-only", "workspace-write"])
       .optional()
       .describe("What is asked for; the owner's ceiling decides. Default: the project's own"),
-    project: input.project.optional(),
-    cwd: input.cwd.optional(),
-    model: input.model.optional(),
-    effort: input.effort.optional(),
-    outputSchema: input.outputSchema.optional(),
-    timeoutMs: input.timeoutMs.optional(),
-    requestId: input.requestId.optional(),
+    ...newTurnInput,
   }),
   output: jobAnswer,
 
   async run(args, call, room) {
-    const { requestId = null, outputSchema = null, timeoutMs = null, ...what } = args;
-    return startTurn(
-      "codex_run",
-      { prompt: args.prompt, outputSchema, timeoutMs, requestId },
-      { ...what, outputSchema, timeoutMs },
-      async () => {
-        const project = pickProject(args.project ?? null, room.projects);
-        if (!project.ok) return project;
-        const { cwd = null, model = null, effort = null } = args;
-        const sandbox = args.sandbox ?? defaultSandboxOf(project.value, room.ceiling);
-        return ok({ project: project.value, cwd, sandbox, model, effort, thread: { kind: "new" } });
-      },
-      call,
-      room,
-    );
+    const sandboxOf = (project: Project): Sandbox => args.sandbox ?? defaultSandboxOf(project, room.ceiling);
+    return startNewTurn("codex_run", args, sandboxOf, call, room);
   },
 });
