@@ -65,6 +65,35 @@ export type LogEntry =
   /** A file that was old enough to go: its last line, so that the first line still there can be told to be the next. */
   | { readonly type: "pruned"; readonly file: string; readonly upToSeq: number; readonly upToHash: string };
 
+/** A request to /mcp that was no tool call: refused before it became one, or a message of the protocol itself. */
+export function toRequestEntry(request: {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly caller: { readonly subject: string; readonly via: string } | null;
+  readonly reason?: string;
+}): CallEntry {
+  const { requestId, method, path, status, caller, reason } = request;
+  return {
+    type: "call",
+    requestId,
+    subject: caller?.subject ?? null,
+    via: caller?.via ?? null,
+    tool: null,
+    http: { method, path, status },
+    outcome: reason ?? "answered",
+    project: null,
+    sandbox: null,
+    jobId: null,
+    threadId: null,
+    conversation: null,
+    prompt: null,
+    durationMs: null,
+    redactions: 0,
+  };
+}
+
 export interface EntryRules {
   readonly redact: (text: string) => string;
   readonly prompts: "hash" | "full";

@@ -17,6 +17,7 @@ import {
   writeExceptions,
   type SecretException,
 } from "../workspace/exceptions.ts";
+import { FIRST_LOOK_MS } from "../workspace/workspace.ts";
 import { scanProject, type ScanFinding } from "../workspace/scan.ts";
 import { parseCommandLine, toShown } from "./command-flags.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
@@ -215,7 +216,7 @@ async function findBlocking(
   const found = [];
   let unlooked: string | null = null;
   for (const root of new Set(candidates.map((candidate) => candidate.root))) {
-    const report = await scanProject(root.path, { deadlineMs: work.config.scanDeadlineMs });
+    const report = await scanProject(root.path, { deadlineMs: FIRST_LOOK_MS, content: true });
     if (!report.complete) unlooked = report.incompleteReason ?? "unknown";
     for (const candidate of candidates.filter((other) => other.root === root)) {
       const findings = report.findings.filter(

@@ -6,7 +6,7 @@ import { nanoid } from "nanoid";
 import { knownSecrets } from "../audit/known-secrets.ts";
 import { openFileAuditLog } from "../audit/file-audit-log.ts";
 import { auditDirectoryOf } from "../audit/audit-directory.ts";
-import { toJobEntry } from "../audit/audit-entry.ts";
+import { toJobEntry, toRequestEntry } from "../audit/audit-entry.ts";
 import { createRedactor } from "../audit/redact.ts";
 import { createAuthenticate } from "../auth/bearer.ts";
 import { createCodex, type Codex } from "../codex/codex.ts";
@@ -28,7 +28,7 @@ import { tools } from "../tools/index.ts";
 import type { ToolRoom } from "../tools/room.ts";
 import { fingerprintOf, toWireTools } from "../tools/tool-list.ts";
 import { readExceptions } from "../workspace/exceptions.ts";
-import { createWorkspace } from "../workspace/workspace.ts";
+import { createWorkspace, FIRST_LOOK_MS } from "../workspace/workspace.ts";
 import { grantForCanary } from "./canary-grant.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
 import { identifyProjects, judgePlaces, recheckGrant } from "./projects.ts";
@@ -46,6 +46,8 @@ export interface Bridge {
   readonly projects: readonly Project[];
   /** Starts Codex and proves its confinement, as the first call would; the bridge serves meanwhile. */
   makeReady(): Promise<Result<BackendFacts, Failure>>;
+  /** Looks for secrets in all projects, so that the owner hears of them now and the first call need not wait. */
+  lookThrough(): Promise<void>;
   /** Lets running jobs end within `graceMs`, then ends everything. */
   close(graceMs: number): Promise<void>;
 }
@@ -182,6 +184,7 @@ export async function createBridge(
     log,
   });
   const recordedCalls = new Set<string>();
+  const closing = new AbortController();
   let fingerprint: string | null = null;
   let mcpServer: Promise<McpServerFactory> | null = null;
   const room: ToolRoom = {
@@ -227,26 +230,9 @@ export async function createBridge(
     restoreHeaders: isLoopback(config.host),
     clock,
     log,
-    onArrival: ({ requestId, method, path, status, caller, reason }) => {
+    onArrival: (arrival) => {
       // A tool call has its line already, with more in it.
-      if (recordedCalls.delete(requestId)) return;
-      audit.record({
-        type: "call",
-        requestId,
-        subject: caller?.subject ?? null,
-        via: caller?.via ?? null,
-        tool: null,
-        http: { method, path, status },
-        outcome: reason ?? "answered",
-        project: null,
-        sandbox: null,
-        jobId: null,
-        threadId: null,
-        conversation: null,
-        prompt: null,
-        durationMs: null,
-        redactions: 0,
-      });
+      if (!recordedCalls.delete(arrival.requestId)) audit.record(toRequestEntry(arrival));
     },
   });
   async function makeReady(): Promise<Result<BackendFacts, Failure>> {
@@ -260,7 +246,17 @@ export async function createBridge(
     codex,
     projects: projects.value,
     makeReady,
+    async lookThrough() {
+      for (const { name, root, secrets } of projects.value) {
+        if (secrets === "off") continue;
+        if (closing.signal.aborted) return;
+        const verdict = await workspace.scan(root, { deadlineMs: FIRST_LOOK_MS, signal: closing.signal });
+        if (verdict.kind === "incomplete")
+          log.warn({ project: name, why: verdict.reason }, "not looked through");
+      }
+    },
     async close(graceMs) {
+      closing.abort();
       await runner.close(graceMs);
       await codex.close();
       await http.close();

@@ -79,8 +79,12 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
     if (usable.ok) log.info({ codex: usable.value.codexVersion, backend: usable.value.kind }, "ready");
   });
 
-  // A Codex that does not answer must not keep anybody from stopping the bridge.
-  await Promise.race([Promise.all([readying, stop.promise]), stop.promise]);
+  Promise.all([readying, bridge.lookThrough()]).catch((error: unknown) => {
+    log.error({ error: String(error) }, "the bridge could not be made ready");
+  });
+
+  // Neither a slow Codex nor a large project keeps anybody from stopping the bridge.
+  await stop.promise;
   log.info({}, "stopping");
   await Promise.all([listening.value.close(ANSWERS_GRACE_MS), bridge.close(JOBS_GRACE_MS)]);
   log.info({}, "stopped");

@@ -100,9 +100,21 @@ function judgeAssignments(text: string, whole: boolean): LookResult {
 function judgeManifest(text: string, whole: boolean): LookResult {
   if (text.startsWith("$ANSIBLE_VAULT")) return "warn";
   if (/^[ \t]*kind:[ \t]*["']?Secret\b/m.test(text) && hasManifestData(text)) return "block";
-  const judged = judgeAssignments(text, whole);
+  const judged = !/^[ \t]*kind:/m.test(text) && hasDenseValue(text) ? "block" : judgeAssignments(text, whole);
   const isSealed = /^sops:|"sops"[ \t]*:|\bENC\[|^[ \t]*kind:[ \t]*["']?SealedSecret/m.test(text);
   return isSealed && judged !== "block" ? "warn" : judged;
+}
+
+/** In a file that is called `secrets` the names may be anything: `wifi: hunter22`. */
+function hasDenseValue(text: string): boolean {
+  const values = text.matchAll(
+    /^[ \t]{0,80}["']?[\w.-]{1,80}["']?[ \t]{0,8}[:=][ \t]{0,8}["']?([^\s"',]{6,512})/gm,
+  );
+  return [...values].some(([, value = ""]) => {
+    if (isPlaceholder(value) || isEncryptedValue(value) || /^(?:[a-z+]{2,20}:\/\/|[./~])/.test(value))
+      return false;
+    return (/\d/.test(value) && /[A-Za-z]/.test(value)) || value.length >= 20;
+  });
 }
 
 /** A value below `data:` or `stringData:` that is no hole of a template. */

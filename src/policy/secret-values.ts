@@ -20,7 +20,7 @@ export function secretValues(text: string): { values: string[]; encrypted: boole
   let encrypted = false;
   const consider = (value: string): void => {
     if (isEncryptedValue(value)) encrypted = true;
-    else if (value.length >= 3 && !isPlaceholder(value) && !/^\d{1,3}$/.test(value)) values.push(value);
+    else if (!isPlaceholder(value) && !/^\d{1,3}$/.test(value)) values.push(value);
   };
   let judgedTo = 0;
   for (const match of text.matchAll(WORD)) {

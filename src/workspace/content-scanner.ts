@@ -23,7 +23,7 @@ export interface ContentRunParts {
 }
 
 const BATCH_FILES = 200;
-const MAX_WAITING_BATCHES = 40;
+const MAX_WAITING_BATCHES = 16;
 const MAX_WORKERS = 2;
 const IN_FLIGHT_PER_WORKER = 2;
 const IDLE_MS = 15_000;
@@ -51,7 +51,7 @@ export function startContentRun(parts: ContentRunParts): ContentRun {
   const all = Promise.withResolvers<void>();
   all.promise.catch(() => undefined); // `finish` may be asked for later, or never
   const isCold = isEmptyCache(cache.words);
-  let files: { directory: string; names: readonly string[] }[] = [];
+  let files: { directory: string; names: string }[] = [];
   let gathered = 0;
   let open = 0;
   let isFinishing = false;
@@ -80,7 +80,7 @@ export function startContentRun(parts: ContentRunParts): ContentRun {
       for (let from = 0; from < names.length; from += BATCH_FILES) {
         const part =
           from === 0 && names.length <= BATCH_FILES ? names : names.slice(from, from + BATCH_FILES);
-        files.push({ directory, names: part });
+        files.push({ directory, names: part.join("/") });
         gathered += part.length;
         if (gathered >= BATCH_FILES) flush();
       }

@@ -15,8 +15,8 @@ export interface ContentBatch {
   readonly isCold: boolean;
   /** One number that is not zero when nobody waits for the answer any more. */
   readonly stop: Int32Array<SharedArrayBuffer>;
-  /** Absolute directories and names of regular files in them, as bytes. */
-  readonly files: readonly { readonly directory: string; readonly names: readonly string[] }[];
+  /** Absolute directories and, joined by `/`, names of regular files in them, as bytes: few strings travel fast. */
+  readonly files: readonly { readonly directory: string; readonly names: string }[];
 }
 
 export interface ContentAnswer {
@@ -87,7 +87,7 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
   };
   const now = Date.now();
   for (const { directory, names } of batch.files) {
-    for (const name of names) {
+    for (const name of names.split("/")) {
       if (isStopped()) break;
       const path = below(directory, name);
       try {

@@ -87,6 +87,17 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
   ): Promise<void> => {
     add(directory, name, await lookAt(toFsPath(below(directory.path, name)), judgement));
   };
+  /** Out of line: a function made inside the loop over the entries would cost memory for each of them. */
+  const onSuspect = (directory: WalkedDirectory, entry: Dirent, parents: readonly string[]): void => {
+    const { name } = entry;
+    const judgement = judgeName(toText(name), parents);
+    if (entry.isSymbolicLink()) tasks.add(() => onLink(directory, name, judgement));
+    else if (judgement === null) return;
+    else if (judgement.look !== undefined && entry.isFile())
+      tasks.add(() => onDoubtful(directory, name, judgement));
+    else if (judgement.verdict !== "allow")
+      add(directory, name, { kind: judgement.kind, verdict: judgement.verdict, reason: "name" });
+  };
   const onDirectory = (directory: WalkedDirectory, entries: readonly Dirent[]): string[] | null => {
     const telling = isTellingPlace(directory.path);
     const readable: string[] | null = content?.wants(directory) === true ? [] : null;
@@ -99,16 +110,9 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
         continue;
       }
       if (readable !== null && entry.isFile()) readable.push(entry.name);
-      const isLink = entry.isSymbolicLink();
-      if (!isLink && !telling && isPlainName(entry.name)) continue;
+      if (!telling && isPlainName(entry.name) && !entry.isSymbolicLink()) continue;
       parents ??= directory.relative === "" ? above : [...above, ...toText(directory.relative).split("/")];
-      const judgement = judgeName(toText(entry.name), parents);
-      if (isLink) tasks.add(() => onLink(directory, entry.name, judgement));
-      else if (judgement === null) continue;
-      else if (judgement.look !== undefined && entry.isFile())
-        tasks.add(() => onDoubtful(directory, entry.name, judgement));
-      else if (judgement.verdict !== "allow")
-        add(directory, entry.name, { ...judgement, verdict: judgement.verdict, reason: "name" });
+      onSuspect(directory, entry, parents);
     }
     tally.count(entries.length - (directories?.length ?? 0));
     if (readable !== null) content?.add(directory, readable);

@@ -6,6 +6,9 @@ import { readProjectInstructions } from "./instructions.ts";
 import { applyExceptions, type SecretException } from "./exceptions.ts";
 import { scanProject } from "./scan.ts";
 
+/** Reading everything for the first time takes longer than a call may; later looks read what has changed. */
+export const FIRST_LOOK_MS = 120_000;
+
 export interface WorkspaceParts {
   /** The owner's exceptions, as they are now. */
   readonly exceptions: () => Promise<readonly SecretException[]>;
@@ -23,8 +26,12 @@ export function createWorkspace(parts: WorkspaceParts) {
     relativeToRoot: (root: DirectoryIdentity, path: string) => relativeToRoot(root.path, path),
     instructions: async (root: DirectoryIdentity, cwd: string) => readProjectInstructions(root.path, cwd),
 
-    async scan(root: DirectoryIdentity): Promise<ScanVerdict> {
-      const report = await scanProject(root.path, { deadlineMs: parts.scanDeadlineMs });
+    async scan(
+      root: DirectoryIdentity,
+      options: { deadlineMs?: number; signal?: AbortSignal } = {},
+    ): Promise<ScanVerdict> {
+      const deadlineMs = options.deadlineMs ?? parts.scanDeadlineMs;
+      const report = await scanProject(root.path, { ...options, deadlineMs, content: true });
       const found = report.findings.filter(({ verdict }) => verdict === "block");
       const blocking =
         found.length === 0

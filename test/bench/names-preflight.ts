@@ -10,7 +10,7 @@ export async function run(): Promise<Row[]> {
   const { stdout } = await runFile(process.execPath, [join(import.meta.dirname, "scan.ts")]);
   const line = stdout.split("\n").find((text) => text.startsWith("names "));
   const [, ms, ratio, bestRatio, stallMs] =
-    /median\s+(\d+) ms \(([\d.]+) x find\).*\(([\d.]+) x\)\s+stall ([\d.]+) ms/.exec(line ?? "") ?? [];
+    /(\d+) ms, best .* = ([\d.]+) \(best ([\d.]+)\) x find, stall ([\d.]+) ms/.exec(line ?? "") ?? [];
   if (ms === undefined) throw new Error(`scan.ts printed something else:\n${stdout}`);
   return [
     atMost(
