@@ -5,6 +5,7 @@
  */
 import { isSecretField } from "../policy/secret-assignments.ts";
 import { findWith, judgeAt, SECRET_LITERALS } from "../policy/secret-content.ts";
+import type { ContentHit } from "../policy/secret-kinds.ts";
 import { createGate } from "../policy/secret-gate.ts";
 
 export interface RedactorParts {
@@ -33,6 +34,8 @@ export interface Replacement {
   readonly end: number;
   readonly by: string;
   readonly isSecret: boolean;
+  /** True where only a name before it gave it away. */
+  readonly isVague: boolean;
 }
 
 const SHORTEST_VALUE = 8;
@@ -53,14 +56,12 @@ export function createRedactor(parts: RedactorParts = {}): Redactor {
     const own = fixed[literal];
     if (own === undefined) {
       const hit = judgeAt(text, literal - fixed.length, start);
-      return hit === null
-        ? null
-        : { start: hit.start, end: hit.end, by: `[redacted:${hit.kind}]`, isSecret: true };
+      return hit === null ? null : { ...spanOf(hit), by: `[redacted:${hit.kind}]`, isSecret: true };
     }
     const end = start + own.literal.length;
     if (!text.startsWith(own.literal, start) || (!own.isSecret && !isWholePath(text, start, end)))
       return null;
-    return { start, end, by: own.by, isSecret: own.isSecret };
+    return { start, end, by: own.by, isSecret: own.isSecret, isVague: !own.isSecret };
   };
   const find = (text: string): readonly Replacement[] => {
     if (text.length < SHORTEST_LITERAL) return [];
@@ -103,6 +104,10 @@ export function replaceAll(text: string, replacements: readonly Replacement[]): 
     from = end;
   }
   return result + text.slice(from);
+}
+
+function spanOf({ start, end, isVague = false }: ContentHit): Pick<Replacement, "start" | "end" | "isVague"> {
+  return { start, end, isVague };
 }
 
 /** No literal of the gate is shorter. */

@@ -13,6 +13,9 @@ import { credentialsOfUrl } from "./secret-urls.ts";
 /** No secret is recognized over a longer stretch than this: what a stream must keep in view. */
 export const LONGEST_SECRET = 16 * 1024;
 
+/** How far around a secret its company is looked for. */
+const NEAR = 1_500;
+
 type Judge = (text: string, start: number) => ContentHit | null;
 
 /** One judge for each literal of the gate, in the same order; of two at one place the first to see a secret wins. */
@@ -27,6 +30,8 @@ const entries: readonly { readonly literal: string; readonly judge: Judge }[] = 
         const match = rule.pattern.exec(text);
         if (match === null) return null;
         const value = match[1] ?? match[0];
+        if (rule.near !== undefined && !rule.near.test(text.slice(Math.max(0, start - NEAR), start + NEAR)))
+          return null;
         if (isPlaceholderToken(value) || (rule.decodes !== undefined && !decodesTo(value, rule.decodes)))
           return null;
         const end = start + match[0].length;
@@ -44,7 +49,7 @@ const entries: readonly { readonly literal: string; readonly judge: Judge }[] = 
     literal,
     judge: (text: string, start: number): ContentHit | null => {
       const span = secretAssignedAt(text, start, start + literal.length);
-      return span === null ? null : { kind: "assignment", verdict: "warn", ...span };
+      return span === null ? null : { kind: "assignment", verdict: "warn", isVague: true, ...span };
     },
   })),
 ];
@@ -66,8 +71,14 @@ export function judgeAt(text: string, literal: number, start: number): ContentHi
   return entries[literal]?.judge(text, start) ?? null;
 }
 
+interface Span {
+  readonly start: number;
+  readonly end: number;
+  readonly isVague?: boolean;
+}
+
 /** The same walk with any gate and judge; `redact.ts` adds literals of its own. */
-export function findWith<H extends { readonly start: number; readonly end: number }>(
+export function findWith<H extends Span>(
   opener: Gate,
   bytes: Uint8Array,
   text: () => string,
@@ -83,18 +94,22 @@ export function findWith<H extends { readonly start: number; readonly end: numbe
     const hit = judge(whole, literal, start);
     if (hit === null) return;
     hits.push(hit);
-    if (hit.end > lastEnd) [lastStart, lastEnd] = [hit.start, hit.end];
+    if (hit.isVague !== true && hit.end > lastEnd) [lastStart, lastEnd] = [hit.start, hit.end];
   });
   return withoutOverlap(hits);
 }
 
-function withoutOverlap<H extends { readonly start: number; readonly end: number }>(hits: H[]): H[] {
+/** Of spans that overlap one is left, as wide as all of them and called by the surest. */
+function withoutOverlap<H extends Span>(hits: H[]): H[] {
   if (hits.length < 2) return hits;
   const kept: H[] = [];
   for (const hit of hits.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
     const last = kept.at(-1);
     if (last === undefined || hit.start >= last.end) kept.push(hit);
-    else if (hit.end > last.end) kept[kept.length - 1] = { ...last, end: hit.end };
+    else {
+      const surest = last.isVague === true && hit.isVague !== true ? hit : last;
+      kept[kept.length - 1] = { ...surest, start: last.start, end: Math.max(last.end, hit.end) };
+    }
   }
   return kept;
 }

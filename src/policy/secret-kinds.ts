@@ -92,4 +92,6 @@ export interface ContentHit {
   readonly verdict: "block" | "warn";
   readonly start: number;
   readonly end: number;
+  /** Told by the name before it alone: a form of its own at the same place says more. */
+  readonly isVague?: boolean;
 }

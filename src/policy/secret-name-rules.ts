@@ -219,6 +219,7 @@ export const NAME_PATTERNS: readonly (readonly [RegExp, NameJudgement])[] = [
   [/^\.(?:netrc|pgpass|git-credentials)[._-]/, block("tool-credentials", "filled")],
   [/^(?:.*[._-])?(?:aws|gcp|azure)[._-]?credentials?$/, block("cloud-credentials", "assignments")],
   [/^(?:.*[._-])?keys?\.json$/, warn("cloud-credentials", "assignments")],
+  [/^(?:.*[._-])passw(?:or)?ds?\.txt$/, block("tool-credentials", "filled")],
   [/^\.?htpasswd[._-]/, block("tool-credentials", "filled")],
   [/^(?:.*[._-])?wg\d*\.conf$/, block("tool-credentials", "assignments")],
   [/^.*(?:[._-](?:dump|backup)|^dump.*|^backup.*)\.sql(?:\.gz)?$/, warn("database")],

@@ -15,6 +15,8 @@ export interface ContentRule {
   readonly pattern: RegExp;
   /** The group is base64 of text that must look like this. */
   readonly decodes?: RegExp;
+  /** Something that must stand nearby. */
+  readonly near?: RegExp;
 }
 
 const block = (kind: ContentKind, literals: string, pattern: RegExp, decodes?: RegExp): ContentRule => {
@@ -135,6 +137,10 @@ export const CONTENT_RULES: readonly ContentRule[] = [
     "dckr_pat_ pmak- figd_ glsa_ glc_ sbp_ gsk_ pplx- xai- pscale_ tskey- xkeysib- nfp_ fm2_ hrku- sq0atp- sq0csp- dp.pt. dp.st. r8_",
     /(?<![A-Za-z0-9_-])(?:dckr_pat_[A-Za-z0-9_-]{20,64}|PMAK-[a-f0-9]{24}-[a-f0-9]{34}|figd_[A-Za-z0-9_-]{36,80}|glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}|glc_[A-Za-z0-9+/=]{40,400}|sbp_[a-f0-9]{40}|gsk_[A-Za-z0-9]{40,64}|pplx-[A-Za-z0-9]{40,64}|xai-[A-Za-z0-9]{60,100}|pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.-]{32,80}|tskey-[a-z]{2,10}-[A-Za-z0-9]{8,40}-[A-Za-z0-9]{16,64}|xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}|nfp_[A-Za-z0-9]{36,40}|fm2_[A-Za-z0-9+/=]{60,1000}|HRKU-[A-Za-z0-9-]{36,80}|sq0(?:atp|csp)-[A-Za-z0-9_-]{22,60}|dp\.[ps]t\.[A-Za-z0-9_.-]{40,80}|r8_[A-Za-z0-9]{37})/y,
   ),
+  {
+    ...block("private-key", '"d"', /"d"\s{0,4}:\s{0,4}"([A-Za-z0-9_-]{42,1400})"/y),
+    near: /"kty"\s{0,4}:\s{0,4}"(?:RSA|EC|OKP)"/,
+  },
   warn(
     "jwt",
     "eyj",

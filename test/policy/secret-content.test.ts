@@ -43,6 +43,34 @@ describe("findSecrets", () => {
   });
 });
 
+describe("a secret with a name before it", () => {
+  it("is called by its own form, not by the name", () => {
+    for (const fake of [
+      "GitHub personal token",
+      "OpenAI key",
+      "Stripe live key",
+      "Hugging Face token",
+      "age key",
+    ]) {
+      const secret = FAKE_SECRETS[fake]?.() ?? "";
+      for (const text of [
+        `"GITHUB_TOKEN": "${secret}"`,
+        `export API_KEY=${secret}`,
+        `password: '${secret}'`,
+      ]) {
+        expect(kinds(text)).toEqual([expect.stringMatching(/^block (?!assignment)/)]);
+      }
+    }
+  });
+
+  it("is a private key in a JSON Web Key", () => {
+    const part = "aB3_".repeat(20);
+    expect(kinds(JSON.stringify({ kty: "RSA", n: part, e: "AQAB", d: part }))).toEqual(["block private-key"]);
+    expect(kinds(JSON.stringify({ kty: "RSA", n: part, e: "AQAB" }))).toEqual([]);
+    expect(kinds(JSON.stringify({ d: part }))).toEqual([]);
+  });
+});
+
 describe("isPlaceholder", () => {
   it.each([
     "",

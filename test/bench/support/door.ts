@@ -32,11 +32,12 @@ export async function buildDoor(): Promise<BuiltDoor> {
     ["-p", join(packageRoot, "src"), "--noCheck", "--outDir", join(scratch, "dist")],
     { encoding: "utf8" },
   );
-  if (status !== 0) throw new Error(`src/ does not compile:\n${stdout}`);
-  return {
-    path: join(scratch, "dist", "bridge.js"),
-    dispose: async () => rm(scratch, { recursive: true, force: true }),
-  };
+  const dispose = async (): Promise<void> => rm(scratch, { recursive: true, force: true });
+  if (status !== 0) {
+    await dispose();
+    throw new Error(`src/ does not compile:\n${stdout}`);
+  }
+  return { path: join(scratch, "dist", "bridge.js"), dispose };
 }
 
 export interface Door {
