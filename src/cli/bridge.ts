@@ -24,9 +24,7 @@ import { fail, ok, type Result } from "../lib/result.ts";
 import { packageRoot, version } from "../lib/version.ts";
 import type { Ceiling, Project } from "../policy/decide.ts";
 import type { Failure } from "../policy/failure.ts";
-import { tools } from "../tools/index.ts";
 import type { ToolRoom } from "../tools/room.ts";
-import { fingerprintOf, toWireTools } from "../tools/tool-list.ts";
 import { readExceptions } from "../workspace/exceptions.ts";
 import { createWorkspace, FIRST_LOOK_MS } from "../workspace/workspace.ts";
 import { grantForCanary } from "./canary-grant.ts";
@@ -185,7 +183,7 @@ export async function createBridge(
   });
   const recordedCalls = new Set<string>();
   const closing = new AbortController();
-  let fingerprint: string | null = null;
+  let fingerprint = (): string => "";
   let mcpServer: Promise<McpServerFactory> | null = null;
   const room: ToolRoom = {
     version,
@@ -200,7 +198,7 @@ export async function createBridge(
     threads,
     audit,
     redactions: () => redactor.count(),
-    toolsFingerprint: () => (fingerprint ??= fingerprintOf(toWireTools(tools))),
+    toolsFingerprint: () => fingerprint(),
     workspace,
     clock,
     log,
@@ -215,7 +213,7 @@ export async function createBridge(
       noAuth: config.noAuth,
       headerSecret: config.headerSecret ?? null,
     }),
-    mcpServer: async (context) => (await (mcpServer ??= loadMcpServer(room, recordedCalls)))(context),
+    mcpServer: async (context) => (await (mcpServer ??= loadMcpServer()))(context),
     readiness: () => {
       const readiness = readinessOf(codex, confinement);
       // Whoever asks while it is not ready makes it look again (at most every few seconds).
@@ -235,9 +233,20 @@ export async function createBridge(
       if (!recordedCalls.delete(arrival.requestId)) audit.record(toRequestEntry(arrival));
     },
   });
+  async function loadMcpServer(): Promise<McpServerFactory> {
+    const [{ createMcpServerFactory }, { tools }, { fingerprintOf, toWireTools }] = await Promise.all([
+      import("../tools/mcp-server.ts"),
+      import("../tools/index.ts"),
+      import("../tools/tool-list.ts"),
+    ]);
+    let made: string | null = null;
+    fingerprint = () => (made ??= fingerprintOf(toWireTools(tools)));
+    return createMcpServerFactory(tools, room, callOf, recordedCalls);
+  }
+
   async function makeReady(): Promise<Result<BackendFacts, Failure>> {
     const usable = await codex.ready();
-    await Promise.all([http.load(), (mcpServer ??= loadMcpServer(room, recordedCalls))]);
+    await Promise.all([http.load(), (mcpServer ??= loadMcpServer())]);
     if (usable.ok) await confinement.ensure(usable.value);
     return usable;
   }
@@ -265,11 +274,6 @@ export async function createBridge(
       lock.value.release();
     },
   });
-}
-
-async function loadMcpServer(room: ToolRoom, recordedCalls: Set<string>): Promise<McpServerFactory> {
-  const { createMcpServerFactory } = await import("../tools/mcp-server.ts");
-  return createMcpServerFactory(tools, room, callOf, recordedCalls);
 }
 
 function readinessOf(

@@ -4,7 +4,6 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse } from "smol-toml";
 import { z } from "zod";
 import type { Log } from "../lib/log.ts";
 
@@ -86,6 +85,7 @@ async function variablesNamedIn(path: string, mcpServers: readonly string[], log
     return []; // no configuration: Codex's defaults name no variable
   }
   const variables: (string | undefined)[] = [];
+  const { parse } = await import("smol-toml");
   try {
     const { model_providers: providers, mcp_servers: servers } = userConfig.parse(parse(text));
     for (const provider of Object.values(providers)) {

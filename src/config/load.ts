@@ -4,7 +4,6 @@
  */
 import { homedir } from "node:os";
 import { basename, isAbsolute, join, resolve } from "node:path";
-import { parse } from "smol-toml";
 import { z } from "zod";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { judgeConfig } from "./judge.ts";
@@ -103,6 +102,7 @@ async function loadFile(sources: ConfigSources, problems: ConfigProblem[]): Prom
     const found = await sources.readFile(path);
     if (found === null) return typeof asked === "string" && asked !== "" ? refuse("does not exist") : nothing;
     if ((found.mode & 0o022) !== 0) return refuse("can be written by others; run: chmod go-w");
+    const { parse } = await import("smol-toml");
     const { projects = [], ...values } = parse(found.text) as Record<string, unknown>;
     const known = new Set(settingNames.map((name) => toFileKey(name)));
     for (const key of Object.keys(values)) {

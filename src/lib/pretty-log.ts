@@ -1,5 +1,5 @@
 /** JSON log lines for a person at a terminal: time, level, message, and the rest as key=value. */
-import type { DestinationStream } from "pino";
+import type { LogDestination } from "./log.ts";
 
 const COLOURS: Readonly<Record<string, string>> = {
   warn: "\u001B[33m",
@@ -8,7 +8,7 @@ const COLOURS: Readonly<Record<string, string>> = {
 };
 const RESET = "\u001B[0m";
 
-export function prettyDestination(write: (text: string) => unknown, colours: boolean): DestinationStream {
+export function prettyDestination(write: (text: string) => unknown, colours: boolean): LogDestination {
   return {
     write(line) {
       write(toPretty(line, colours));

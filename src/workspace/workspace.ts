@@ -4,7 +4,6 @@ import type { DirectoryIdentity } from "../policy/grant.ts";
 import { identifyCwd, identifyDirectory, relativeToRoot } from "./directory.ts";
 import { readProjectInstructions } from "./instructions.ts";
 import { applyExceptions, type SecretException } from "./exceptions.ts";
-import { scanProject } from "./scan.ts";
 
 /** Reading everything for the first time takes longer than a call may; later looks read what has changed. */
 export const FIRST_LOOK_MS = 120_000;
@@ -31,6 +30,7 @@ export function createWorkspace(parts: WorkspaceParts) {
       options: { deadlineMs?: number; signal?: AbortSignal } = {},
     ): Promise<ScanVerdict> {
       const deadlineMs = options.deadlineMs ?? parts.scanDeadlineMs;
+      const { scanProject } = await import("./scan.ts");
       const report = await scanProject(root.path, { ...options, deadlineMs, content: true });
       const found = report.findings.filter(({ verdict }) => verdict === "block");
       const blocking =
