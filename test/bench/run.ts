@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<Row[]>
   status: () => import("./status.ts"),
   jobs: () => import("./jobs.ts"),
   http: () => import("./http-room.ts"),
+  confinement: () => import("./confinement.ts"),
   scan: () => import("./names-preflight.ts"),
 };
 
