@@ -122,7 +122,7 @@ export async function createBridge(
       return read.ok ? read.value : [];
     },
     onFindings: (root, paths) => {
-      log.warn({ root, paths }, "secret files found; nothing was started");
+      log.warn({ root, paths }, "secret files found in a project");
     },
   });
   const redactor = createRedactor({

@@ -1,10 +1,11 @@
 /** The projects of the configuration as they are on disk, at start and again before each turn. */
 import { realpath } from "node:fs/promises";
-import { join } from "node:path";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { isSameDirectory, type Project, type ScanVerdict } from "../policy/decide.ts";
+import { decideDenied } from "../policy/deny.ts";
 import type { Failure } from "../policy/failure.ts";
+import { looksLikeGlob } from "../policy/glob.ts";
 import type { DirectoryIdentity, Grant } from "../policy/grant.ts";
 import { identifyDirectory, isInside } from "../workspace/directory.ts";
 
@@ -22,6 +23,11 @@ export async function identifyProjects(config: Config): Promise<Result<Project[]
     const root = await identifyDirectory(path);
     if (root === null)
       problems.push({ setting: `project ${name}`, problem: `${path} is no directory that can be read` });
+    else if (looksLikeGlob(root.path))
+      problems.push({
+        setting: `project ${name}`,
+        problem: `${root.path} holds one of * ? [ ] { }, which Codex reads as a pattern; rename or move it`,
+      });
     else projects.push({ name, root, write, secrets, model, effort });
   }
   return problems.length === 0 ? ok(projects) : fail(problems);
@@ -71,7 +77,12 @@ export async function recheckGrant(
   const verdict = await scan(grant.root);
   if (verdict.kind === "clean") return null;
   if (verdict.kind === "incomplete") return { code: "scan_incomplete", reason: verdict.reason };
-  const allHidden = verdict.paths.every((path) => isHidden(join(grant.root.path, path), grant.deniedPaths));
+  const { root, cwd, sandbox, deniedPaths, deniedPatterns } = grant;
+  const denied = decideDenied({ root: root.path, cwd: cwd.path, sandbox, secretPaths: verdict.paths });
+  const allHidden =
+    denied.ok &&
+    denied.value.paths.every((path) => isHidden(path, deniedPaths)) &&
+    denied.value.patterns.every((pattern) => deniedPatterns.includes(pattern));
   return allHidden && !verdict.more
     ? null
     : { code: "secrets_found", kinds: verdict.kinds, more: verdict.more };

@@ -3,6 +3,7 @@
  * their number (1.4 s for 250, 14 s for 1,000), so many of them become denied directories; never the root itself and
  * never a directory that the turn works in. What cannot be expressed is refused, not left out.
  */
+import { looksLikeGlob, toPatterns } from "./glob.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import type { FailureOf } from "./failure.ts";
 import type { Sandbox } from "./grant.ts";
@@ -60,11 +61,13 @@ export function decideDenied(facts: DenyFacts): Result<Denied, FailureOf<"confin
       reason: `${facts.secretPaths.length} secret files lie where they cannot be hidden together`,
     });
   }
-  const patterns =
-    facts.sandbox === "workspace-write"
-      ? APPEARING_NAMES.map((name) => `${escapeGlob(facts.root)}/**/${anyCase(name)}`)
-      : [];
-  return ok({ paths: collapsed.map((path) => join(facts.root, path)), patterns });
+  const { root } = facts;
+  const exact = collapsed.filter((path) => !looksLikeGlob(path));
+  const patterns = collapsed.filter(looksLikeGlob).flatMap((path) => toPatterns(root, path));
+  if (facts.sandbox === "workspace-write") {
+    patterns.push(...APPEARING_NAMES.map((name) => `${root === "/" ? "" : root}/**/${anyCase(name)}`));
+  }
+  return ok({ paths: exact.map((path) => join(root, path)), patterns });
 }
 
 /** Merges siblings into their directory, deepest first, until few enough are left. null: they cannot be merged. */
@@ -96,9 +99,4 @@ function join(root: string, path: string): string {
 /** Codex's globs tell case apart: `.env` becomes `.[eE][nN][vV]`. */
 function anyCase(name: string): string {
   return name.replaceAll(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
-}
-
-/** A root's own name may hold what a glob would read as a pattern. */
-function escapeGlob(path: string): string {
-  return path.replaceAll(/[*?[\]{}!\\]/g, (sign) => `[${sign}]`);
 }

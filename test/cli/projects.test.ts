@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, realpath, rename, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { judgePlaces, recheckGrant } from "../../src/cli/projects.ts";
+import { identifyProjects, judgePlaces, recheckGrant } from "../../src/cli/projects.ts";
 import { loadConfig, type Config } from "../../src/config/load.ts";
 import type { ScanVerdict } from "../../src/policy/decide.ts";
 import { grantFor, grantForTest, identityOf } from "../support/grant.ts";
@@ -71,5 +71,15 @@ describe("places", () => {
     const problems = await judgePlaces(await configWith(join(scratch, "state")), [project]);
     expect(problems).toEqual([expect.objectContaining({ setting: "the state directory" })]);
     expect(await judgePlaces(await configWith(join(scratch, "elsewhere")), [project])).toEqual([]);
+  });
+
+  test("a project whose own path Codex would read as a pattern is told", async () => {
+    await mkdir(join(scratch, "[app]"));
+    const config = await configWith(join(scratch, "elsewhere"));
+    const made = await identifyProjects({
+      ...config,
+      projects: [{ name: "app", path: join(scratch, "[app]") }],
+    });
+    expect(made).toMatchObject({ ok: false, failure: [{ setting: "project app" }] });
   });
 });

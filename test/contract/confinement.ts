@@ -32,6 +32,7 @@ const WORDS = {
   upper: "w0rd-upper-9d20aa",
   nested: "w0rd-nested-41be77",
   outside: "w0rd-outside-c3d4e5",
+  pattern: "w0rd-pattern-5e6f70",
   ssh: "w0rd-ssh-0a1b2c",
 };
 
@@ -56,6 +57,7 @@ export function confinementContract({ backend, version, model: modelName }: Conf
         ".env": `TOKEN=${WORDS.env}\n`,
         "config/.ENV": `TOKEN=${WORDS.upper}\n`,
         "deep/er/.env.local": `TOKEN=${WORDS.nested}\n`,
+        "app/[slug]/{x}/.env": `TOKEN=${WORDS.pattern}\n`,
       });
       symlinkSync(join(project.path, ".env"), join(project.path, "innocent.txt"));
       symlinkSync(join(outside.path, "notes.txt"), join(project.path, "elsewhere.txt"));
@@ -102,6 +104,11 @@ export function confinementContract({ backend, version, model: modelName }: Conf
         what: "a nested secret file",
         steps: [shell("cat deep/er/.env.local")],
         denied: /\.env\.local: Permission denied/,
+      },
+      {
+        what: "a secret below a directory whose name looks like a pattern",
+        steps: [shell("cat 'app/[slug]/{x}/.env'")],
+        denied: /\.env'?: Permission denied/,
       },
       {
         what: "a secret through a link",

@@ -55,11 +55,14 @@ describe("denied paths", () => {
     expect(decideDenied({ ...facts, secretPaths: [] })).toMatchObject({ value: { patterns: [] } });
   });
 
-  test("a root whose name looks like a pattern is taken literally", () => {
-    const root = "/srv/[old] *app*";
-    const decision = decideDenied({ root, cwd: root, sandbox: "workspace-write", secretPaths: ["a/.env"] });
-    if (!decision.ok) throw new Error(decision.failure.reason);
-    expect(decision.value.paths).toEqual([`${root}/a/.env`]);
-    expect(decision.value.patterns[0]).toBe("/srv/[[]old[]] [*]app[*]/**/.[eE][nN][vV]");
+  test("a path that Codex would read as a pattern is denied by a pattern of its own, with all below it", () => {
+    const decision = decideDenied({ ...facts, secretPaths: ["app/[slug]/.env", "plain/.env"] });
+    expect(decision).toEqual({
+      ok: true,
+      value: {
+        paths: ["/srv/p/plain/.env"],
+        patterns: ["/srv/p/**/app/?slug?/.env", "/srv/p/**/app/?slug?/.env/**"],
+      },
+    });
   });
 });
