@@ -32,8 +32,14 @@ export interface JobRecord {
   /** Longest that the job may run. */
   readonly limitMs: number;
   readonly threadId: string | null;
+  /** Codex's own id of this job's turn in the thread: by it the answer is found after a restart. */
+  readonly turnId: string | null;
+  /** What Codex said last while the job had not ended; it becomes the answer of a job that was cut off. */
+  readonly lastMessage: string | null;
   readonly answer: string | null;
   readonly answerTruncated: boolean;
+  /** The caller gave an output schema. */
+  readonly wantsOutput: boolean;
   /** The answer parsed, when the caller gave an output schema. */
   readonly output: unknown;
   readonly changes: readonly FileChange[];

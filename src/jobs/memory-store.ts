@@ -97,6 +97,17 @@ export function createMemoryJobStore(limits: Partial<MemoryLimits> = {}): JobSto
     async count() {
       return kept.size;
     },
+
+    async unfinished() {
+      return [...kept.values()].map(({ job }) => job).filter(({ state }) => !isFinal(state));
+    },
+
+    async countStarted(caller, after, until) {
+      const times = [...kept.values()]
+        .filter(({ job }) => job.caller === caller && job.createdAt > after && job.createdAt <= until)
+        .map(({ job }) => job.createdAt);
+      return { count: times.length, firstAt: times.length === 0 ? null : Math.min(...times) };
+    },
   };
 }
 

@@ -16,6 +16,7 @@ export interface JobQuery {
  * - `save` replaces a record and appends events in one step; the same event id twice is written once.
  * - `find` gives the newest first.
  * - Finished jobs stay until retention takes the oldest.
+ * - Order is the order of insertion and of ending, never of the clock.
  */
 export interface JobStore {
   insert(job: JobRecord): Promise<Result<JobRecord, { twin: JobRecord }>>;
@@ -27,6 +28,16 @@ export interface JobStore {
   /** Events with an id above `after`, oldest first, at most `limit`. */
   events(jobId: string, after: number, limit: number): Promise<JobEvent[]>;
   count(): Promise<number>;
+  /** Jobs that have not ended, oldest first; after a start, those that the end of the last process cut off. */
+  unfinished(): Promise<JobRecord[]>;
+  /** How many jobs this caller has started after `after` and up to `until`, and when the first of them. */
+  countStarted(caller: string, after: number, until: number): Promise<StartedCount>;
+}
+
+export interface StartedCount {
+  readonly count: number;
+  /** null: none. */
+  readonly firstAt: number | null;
 }
 
 /** Port to the threads that this bridge made. `save` replaces. */

@@ -14,8 +14,6 @@ export interface Ending {
   readonly diff: string | null;
   readonly usage: Usage | null;
   readonly failure: Failure | null;
-  /** The caller gave an output schema: the answer is parsed. */
-  readonly wantsOutput: boolean;
 }
 
 export function startJob(job: JobRecord, now: number): JobRecord {
@@ -25,6 +23,14 @@ export function startJob(job: JobRecord, now: number): JobRecord {
 
 export function noteThread(job: JobRecord, threadId: string): JobRecord {
   return isFinal(job.state) ? job : { ...job, threadId };
+}
+
+export function noteTurn(job: JobRecord, turnId: string): JobRecord {
+  return isFinal(job.state) ? job : { ...job, turnId };
+}
+
+export function noteMessage(job: JobRecord, message: string): JobRecord {
+  return isFinal(job.state) ? job : { ...job, lastMessage: cutText(message, MAX_ANSWER_BYTES).text };
 }
 
 export function noteProgress(job: JobRecord, progress: Progress): JobRecord {
@@ -48,10 +54,12 @@ export function endJob(job: JobRecord, ending: Ending, now: number): JobRecord {
     ...job,
     ...boundedChanges(ending.changes, ending.diff),
     state: finalStateOf(ending.failure),
-    finishedAt: now,
+    // A clock that was put back must not make a job end before it began.
+    finishedAt: Math.max(now, job.startedAt ?? job.createdAt),
+    lastMessage: null,
     answer: answer?.text ?? null,
     answerTruncated: answer?.wasCut ?? false,
-    output: ending.wantsOutput && ending.answer !== null ? parseOutput(ending.answer) : null,
+    output: job.wantsOutput && ending.answer !== null ? parseOutput(ending.answer) : null,
     usage: ending.usage ?? job.usage,
     progress: { ...job.progress, phase: "finished", filesChanged: ending.changes.length },
     failure: ending.failure,

@@ -9,10 +9,15 @@ export interface StoreLimits {
   readonly maxThreads: number;
 }
 
+export interface StoresToCheck {
+  readonly jobs: JobStore;
+  readonly threads: ThreadStore;
+}
+
 export interface StoresUnderTest {
   readonly name: string;
   /** Fresh and empty; limits that are not given are out of the way. */
-  readonly create: (limits?: Partial<StoreLimits>) => { jobs: JobStore; threads: ThreadStore };
+  readonly create: (limits?: Partial<StoreLimits>) => StoresToCheck | Promise<StoresToCheck>;
 }
 
 const BORN = Date.UTC(2026, 0, 1);
@@ -34,8 +39,11 @@ export function jobRecord(jobId: string, fields: Partial<JobRecord> = {}): JobRe
     finishedAt: null,
     limitMs: 60_000,
     threadId: null,
+    turnId: null,
+    lastMessage: null,
     answer: null,
     answerTruncated: false,
+    wantsOutput: false,
     output: null,
     changes: [],
     diff: null,
@@ -64,6 +72,8 @@ const fullJob = finished(
     sandbox: "workspace-write",
     startedAt: BORN + 10,
     threadId: "thread",
+    turnId: "turn",
+    wantsOutput: true,
   }),
   {
     state: "failed",
@@ -83,8 +93,8 @@ export function jobStoreContract(subject: StoresUnderTest): void {
   describe(`what ${subject.name} promises`, () => {
     let jobs: JobStore;
     let threads: ThreadStore;
-    beforeEach(() => {
-      ({ jobs, threads } = subject.create());
+    beforeEach(async () => {
+      ({ jobs, threads } = await subject.create());
     });
 
     async function put(job: JobRecord, events: readonly JobEvent[] = []): Promise<void> {
@@ -206,9 +216,35 @@ export function jobStoreContract(subject: StoresUnderTest): void {
       expect(found.map(({ jobId }) => jobId)).toEqual(["a"]);
     });
 
+    test("of two jobs of one moment, and of a clock that was put back, the later one is the newer", async () => {
+      for (const [jobId, createdAt] of [
+        ["first", BORN],
+        ["second", BORN],
+        ["third", BORN - 86_400_000],
+      ] as const)
+        await put(jobRecord(jobId, { createdAt }));
+      const found = await jobs.find({ caller: "alice", limit: 3 });
+      expect(found.map(({ jobId }) => jobId)).toEqual(["third", "second", "first"]);
+    });
+
+    test("jobs that have not ended are known, oldest first, until they end", async () => {
+      for (const jobId of ["a", "b", "c"]) await put(jobRecord(jobId));
+      await jobs.save(finished(jobRecord("b")), []);
+      await jobs.save({ ...jobRecord("c"), state: "running" }, []);
+      const unfinished = await jobs.unfinished();
+      expect(unfinished.map(({ jobId, state }) => `${jobId} ${state}`)).toEqual(["a queued", "c running"]);
+    });
+
+    test("the jobs that a caller started within a span are counted, with the first of them", async () => {
+      for (let n = 1; n <= 5; n += 1) await put(jobRecord(`job-${n}`, { createdAt: BORN + n }));
+      await put(jobRecord("not-hers", { caller: "bob", createdAt: BORN + 3 }));
+      expect(await jobs.countStarted("alice", BORN + 2, BORN + 4)).toEqual({ count: 2, firstAt: BORN + 3 });
+      expect(await jobs.countStarted("alice", BORN + 9, BORN + 99)).toEqual({ count: 0, firstAt: null });
+    });
+
     describe("retention", () => {
       test("takes the oldest finished jobs above the count, with their events and request ids", async () => {
-        ({ jobs, threads } = subject.create({ maxFinishedJobs: 3 }));
+        ({ jobs, threads } = await subject.create({ maxFinishedJobs: 3 }));
         for (let n = 1; n <= 5; n += 1) {
           const job = jobRecord(`job-${n}`, { createdAt: BORN + n, requestId: `r-${n}` });
           await put(job);
@@ -224,7 +260,7 @@ export function jobStoreContract(subject: StoresUnderTest): void {
       });
 
       test("takes the oldest finished jobs above the bytes, and never the newest", async () => {
-        ({ jobs, threads } = subject.create({ maxFinishedBytes: 200_000 }));
+        ({ jobs, threads } = await subject.create({ maxFinishedBytes: 200_000 }));
         for (let n = 1; n <= 30; n += 1) {
           const job = jobRecord(`job-${n}`, { createdAt: BORN + n });
           await put(job);
@@ -237,7 +273,7 @@ export function jobStoreContract(subject: StoresUnderTest): void {
       });
 
       test("never takes a job that has not ended", async () => {
-        ({ jobs, threads } = subject.create({ maxFinishedJobs: 1, maxFinishedBytes: 10_000 }));
+        ({ jobs, threads } = await subject.create({ maxFinishedJobs: 1, maxFinishedBytes: 10_000 }));
         for (let n = 1; n <= 5; n += 1) await put(jobRecord(`live-${n}`));
         for (let n = 1; n <= 5; n += 1) {
           const job = jobRecord(`job-${n}`);
@@ -249,7 +285,7 @@ export function jobStoreContract(subject: StoresUnderTest): void {
       });
 
       test("a job that is saved twice at its end counts once", async () => {
-        ({ jobs, threads } = subject.create({ maxFinishedJobs: 2 }));
+        ({ jobs, threads } = await subject.create({ maxFinishedJobs: 2 }));
         const first = jobRecord("first");
         const second = jobRecord("second", { createdAt: BORN + 1 });
         await put(first);
@@ -297,7 +333,7 @@ export function jobStoreContract(subject: StoresUnderTest): void {
       });
 
       test("above the limit the one unused for longest goes", async () => {
-        ({ jobs, threads } = subject.create({ maxThreads: 2 }));
+        ({ jobs, threads } = await subject.create({ maxThreads: 2 }));
         await threads.save({ ...thread, threadId: "a", usedAt: BORN });
         await threads.save({ ...thread, threadId: "b", usedAt: BORN + 1 });
         await threads.save({ ...thread, threadId: "a", usedAt: BORN + 2 });

@@ -1,0 +1,85 @@
+/**
+ * Records as they are stored: JSON text in, a record or an error out. The one place where stored text becomes a
+ * record; docs/storage.md shows each as an example, and a test reads those examples through here.
+ */
+import { z } from "zod";
+import type { Failure } from "../policy/failure.ts";
+import type { JobRecord, ThreadRecord } from "./job.ts";
+
+const text = z.string();
+const time = z.number();
+const count = z.number().int().nonnegative();
+const sandbox = z.enum(["read-only", "workspace-write"]);
+
+const jobRecord = z.strictObject({
+  version: z.literal(1),
+  jobId: text,
+  tool: z.enum(["codex_read", "codex_run", "codex_reply"]),
+  caller: text,
+  conversation: text.nullable(),
+  requestId: text.nullable(),
+  fingerprint: text,
+  project: text,
+  sandbox,
+  state: z.enum(["queued", "running", "waiting", "completed", "failed", "cancelled"]),
+  createdAt: time,
+  startedAt: time.nullable(),
+  finishedAt: time.nullable(),
+  limitMs: time,
+  threadId: text.nullable(),
+  turnId: text.nullable(),
+  lastMessage: text.nullable(),
+  answer: text.nullable(),
+  answerTruncated: z.boolean(),
+  wantsOutput: z.boolean(),
+  output: z.unknown(),
+  changes: z.array(
+    z.strictObject({
+      path: text,
+      kind: z.enum(["add", "update", "delete"]),
+      additions: count.nullable(),
+      deletions: count.nullable(),
+    }),
+  ),
+  diff: text.nullable(),
+  diffTruncated: z.boolean(),
+  usage: z
+    .strictObject({
+      inputTokens: z.number(),
+      cachedInputTokens: z.number(),
+      outputTokens: z.number(),
+      reasoningOutputTokens: z.number(),
+    })
+    .nullable(),
+  progress: z.strictObject({
+    phase: z.enum(["queued", "starting", "thinking", "running a command", "editing files", "finished"]),
+    commands: count,
+    filesChanged: count,
+    lastEvent: text.nullable(),
+  }),
+  // Its codes are the bridge's own (policy/failure.ts); the type there is the only list of them.
+  failure: z.custom<Failure>((value) => z.looseObject({ code: text }).safeParse(value).success).nullable(),
+});
+
+const threadRecord = z.strictObject({
+  version: z.literal(1),
+  threadId: text,
+  caller: text,
+  project: text,
+  cwd: text,
+  sandbox,
+  model: text.nullable(),
+  effort: text.nullable(),
+  createdAt: time,
+  usedAt: time,
+});
+
+/** Throws where the text is no such record. */
+export function parseJobRecord(stored: string): JobRecord {
+  return jobRecord.parse(JSON.parse(stored));
+}
+
+/** Throws where the text is no such record. */
+export function parseThreadRecord(stored: string): ThreadRecord {
+  return threadRecord.parse(JSON.parse(stored));
+}
