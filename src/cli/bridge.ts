@@ -1,5 +1,4 @@
 /** Makes the real bridge out of a Config: every adapter is constructed here and nowhere else. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { nanoid } from "nanoid";
@@ -14,9 +13,8 @@ import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
 import { findCodex, type CodexInstall } from "../codex/install.ts";
 import type { BackendFacts, BackendParts } from "../codex/backend.ts";
 import { createConfinementProof, type ConfinementProof } from "../codex/confinement-proof.ts";
-import type { Config, ConfigProblem } from "../config/load.ts";
+import type { Config } from "../config/load.ts";
 import { callOf, createApp, type BridgeApp } from "../http/app.ts";
-import { createMemoryJobStore, createMemoryThreadStore } from "../jobs/memory-store.ts";
 import { createRunner } from "../jobs/runner.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -29,15 +27,14 @@ import { readExceptions } from "../workspace/exceptions.ts";
 import { createWorkspace, FIRST_LOOK_MS } from "../workspace/workspace.ts";
 import { grantForCanary } from "./canary-grant.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
-import { identifyProjects, judgePlaces, recheckGrant } from "./projects.ts";
-import { lockStateDirectory } from "./state-lock.ts";
+import { identifyProjects, recheckGrant } from "./projects.ts";
+import { takeState, type StartFailure } from "./state.ts";
 
 export interface BridgeSurroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
 }
 
-/** `taken`: another bridge works on the same state directory. */
 export interface Bridge {
   readonly http: BridgeApp;
   readonly codex: Codex;
@@ -53,17 +50,16 @@ export interface Bridge {
 export async function createBridge(
   config: Config,
   surroundings: BridgeSurroundings,
-): Promise<Result<Bridge, ConfigProblem[] | "taken">> {
+): Promise<Result<Bridge, StartFailure>> {
   // Modules are most of the start: those that need Codex or a call are loaded after the port is open (makeReady).
   const { log, environment } = surroundings;
   const clock = systemClock;
   const projects = await identifyProjects(config);
   if (!projects.ok) return projects;
-  await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
-  const misplaced = await judgePlaces(config, projects.value);
-  if (misplaced.length > 0) return fail(misplaced);
-  const lock = await lockStateDirectory(config.stateDir);
-  if (!lock.ok) return fail("taken");
+  const state = await takeState(config, projects.value, clock, log);
+  if (!state.ok) return state;
+  const { storage, children } = state.value;
+  const { jobs, threads } = storage;
 
   const ceiling: Ceiling = {
     allowWrite: config.allowWrite,
@@ -82,6 +78,7 @@ export async function createBridge(
     clock,
     log,
     silenceMs: config.modelSilenceMs,
+    onChild: async (pid, exited) => children.note(pid, exited),
   });
   const codex = createCodex({
     choice: config.backend === "exec" ? "auto" : config.backend,
@@ -141,13 +138,11 @@ export async function createBridge(
     keepBytes: config.auditKeepMb * 1024 * 1024,
   });
   if (!opened.ok) {
-    lock.value.release();
+    await state.value.close();
     return fail([{ setting: "audit log", problem: opened.failure }]);
   }
   const audit = opened.value;
   audit.record({ type: "start", version, projects: projects.value.map(({ name }) => name) });
-  const jobs = createMemoryJobStore();
-  const threads = createMemoryThreadStore();
   const runner = createRunner({
     backend: codex,
     jobs,
@@ -156,6 +151,7 @@ export async function createBridge(
     log,
     maxConcurrent: config.maxConcurrent,
     maxQueue: config.queue,
+    jobsPerHour: config.jobsPerHour,
     newId: () => nanoid(),
     redact,
     recheck: async (grant, waitedMs) => {
@@ -163,10 +159,13 @@ export async function createBridge(
       const looks = project !== undefined && project.secrets !== "off";
       return recheckGrant(grant, looks ? waitedMs : 0, async (root) => workspace.scan(root));
     },
+    rootOf: (name) => projects.value.find((project) => project.name === name)?.root.path ?? null,
     onEnd: (job) => {
       audit.record(toJobEntry(job));
     },
   });
+  await runner.adopt();
+  storage.hearOwner(runner);
   const confinement = createConfinementProof({
     run: async () => {
       const { runCanary } = await import("../codex/canary.ts");
@@ -196,6 +195,7 @@ export async function createBridge(
     runner,
     jobs,
     threads,
+    storage: () => storage.state(),
     audit,
     redactions: () => redactor.count(),
     toolsFingerprint: () => fingerprint(),
@@ -271,7 +271,7 @@ export async function createBridge(
       await http.close();
       audit.record({ type: "stop" });
       await audit.close();
-      lock.value.release();
+      await state.value.close();
     },
   });
 }

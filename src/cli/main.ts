@@ -19,6 +19,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "show the newest calls, or verify the audit log",
     load: async () => import("./audit.ts"),
   },
+  jobs: {
+    summary: "list, show or watch jobs, or cancel one",
+    load: async () => import("./jobs.ts"),
+  },
   demo: {
     summary: "show what the bridge does, with the real Codex and a scripted model; needs no login and no key",
     load: async () => import("./demo.ts"),

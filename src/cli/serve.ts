@@ -45,14 +45,11 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
 
   const made = await createBridge(config, { environment: terminal.environment, log });
   if (!made.ok) {
-    if (made.failure !== "taken") {
+    if (typeof made.failure !== "string") {
       printProblems(terminal, made.failure);
       return EXIT_USAGE;
     }
-    log.error(
-      { stateDir: config.stateDir },
-      "another bridge works on this state directory; choose another with --state-dir",
-    );
+    log.error({ stateDir: config.stateDir }, made.failure);
     return EXIT_FAILED;
   }
   const bridge = made.value;

@@ -43,6 +43,14 @@ export interface TurnOutcome {
   readonly failure: Failure | null;
 }
 
+/** A turn that was begun earlier, perhaps by a process that is gone. */
+export interface PastTurn {
+  readonly threadId: string;
+  readonly turnId: string;
+  /** The project's root, for the paths of the changes. */
+  readonly root: string;
+}
+
 /**
  * Port to a Codex. One instance serves all threads; test/contract/codex-backend.ts is its suite.
  *
@@ -52,6 +60,9 @@ export interface TurnOutcome {
  *   as `interrupted`; the next call starts a new one. Aborting `signal` interrupts the turn, ends the commands that
  *   it started, and settles within a few seconds. Events come in order, none after the outcome; `thread` is the
  *   first, before any work. Two turns on one thread at a time are the caller's mistake (the runner's lock).
+ * - `readTurn` tells what Codex has kept of a turn that does not run any more: its outcome, as `runTurn` would have
+ *   given it, save tokens and diff. It opens no thread and starts nothing. A turn that was cut off is `interrupted`;
+ *   a thread or turn that Codex does not know is refused as `unknown_thread`. Never rejects.
  * - `close` ends the process and everything it started; turns that run end as `interrupted`.
  */
 export interface CodexBackend {
@@ -62,6 +73,7 @@ export interface CodexBackend {
     onEvent: (event: CodexEvent) => void,
     signal: AbortSignal,
   ): Promise<TurnOutcome>;
+  readTurn(turn: PastTurn): Promise<Result<TurnOutcome, Failure>>;
   close(): Promise<void>;
 }
 
@@ -76,4 +88,6 @@ export interface BackendParts {
   readonly log: Log;
   /** Ends a turn with `timeout` when nothing was heard from Codex for this long while no command runs. */
   readonly silenceMs: number;
+  /** Told of every Codex process that a backend starts, before it is used. */
+  readonly onChild?: (pid: number, exited: Promise<unknown>) => Promise<void>;
 }

@@ -118,6 +118,11 @@ export function createCodex(parts: CodexParts): Codex {
       const failure = usable.ok ? SHUT_DOWN : usable.failure;
       return { threadId: null, turnId: null, answer: null, changes: [], diff: null, usage: null, failure };
     },
+    async readTurn(turn) {
+      const usable = await ready();
+      if (!usable.ok) return usable;
+      return driver === null || isClosed ? fail(SHUT_DOWN) : driver.readTurn(turn);
+    },
     async close() {
       isClosed = true;
       closing.abort();

@@ -104,10 +104,19 @@ export const settings = z.object({
   queue: integer(0, 1_000)
     .default(16)
     .describe("Jobs that may wait for a place; beyond that callers get `busy`."),
+  jobsPerHour: integer(0, 1_000_000)
+    .default(0)
+    .describe("Jobs that a caller may start within an hour; 0: as many as they like."),
   maxConnections: integer(1, 65_535).default(2_048).describe("Open sockets."),
   stateDir: text()
     .optional()
     .describe("Where the bridge keeps its state. Default: `codex-gpt-bridge` in the XDG state home."),
+  ephemeral: flag()
+    .default(false)
+    .describe("Keeps jobs and threads in memory only; they are forgotten when the bridge ends."),
+  jobKeepDays: integer(1, 3_650).default(30).describe("How long finished jobs are kept, in days."),
+  jobKeepCount: integer(1, 10_000_000).default(10_000).describe("How many finished jobs are kept."),
+  jobKeepMb: integer(1, 1_000_000).default(512).describe("How much of finished jobs is kept, in MiB."),
   config: text()
     .optional()
     .describe("The config file. Default: `codex-gpt-bridge/config.toml` in the XDG config home."),

@@ -10,7 +10,15 @@ import type { Failure } from "../policy/failure.ts";
 import type { JobEvent, JobRecord } from "./job.ts";
 import type { JobStore } from "./store.ts";
 import { advance, toStoryLine } from "./story.ts";
-import { endJob, noteChanges, noteProgress, noteUsage } from "./transitions.ts";
+import {
+  endJob,
+  noteChanges,
+  noteMessage,
+  noteProgress,
+  noteThread,
+  noteTurn,
+  noteUsage,
+} from "./transitions.ts";
 
 export interface LiveJob {
   record(): JobRecord;
@@ -24,7 +32,7 @@ export interface LiveJob {
   /** The first cause counts; later ones are not heard. */
   stop(cause: Failure): void;
   stopped(): Failure | null;
-  end(outcome: TurnOutcome, wantsOutput: boolean): Promise<void>;
+  end(outcome: TurnOutcome): Promise<void>;
   /** Settles on an end, on an event above `after` (null: none counts), after `waitMs`, or on abort. */
   changed(after: number | null, waitMs: number, signal: AbortSignal): Promise<void>;
   wakeAll(): void;
@@ -41,14 +49,20 @@ const SAVE_EVERY_MS = 250;
 /** Newest events kept for whoever watches; the record's counts stay right all the same. */
 const MAX_EVENTS = 2_000;
 
-export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
+/** `told`: the story so far, of a job that an earlier process began. */
+export function createLiveJob(
+  first: JobRecord,
+  parts: LiveJobParts,
+  told: readonly JobEvent[] = [],
+): LiveJob {
   const { jobs, clock, log, redact } = parts;
   const abort = new AbortController();
   const waiters = new Set<{ wantsEvents: boolean; wake: () => void }>();
   let record = first;
-  let events: JobEvent[] = [];
+  let events: JobEvent[] = [...told];
   let unsaved: JobEvent[] = [];
-  let lastId = 0;
+  let lastSave = Promise.resolve();
+  let lastId = told.at(-1)?.id ?? 0;
   let cause: Failure | null = null;
   let saveIsDue = false;
 
@@ -66,14 +80,23 @@ export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
     saveIsDue = true;
     clock.after(SAVE_EVERY_MS, () => {
       saveIsDue = false;
-      if (record.finishedAt !== null) return;
-      save().catch((error: unknown) => {
-        log.warn({ jobId: record.jobId, error: String(error) }, "the progress of a job could not be kept");
-      });
+      if (record.finishedAt === null) saveProgress();
     });
   }
 
+  function saveProgress(): void {
+    save().catch((error: unknown) => {
+      log.warn({ jobId: record.jobId, error: String(error) }, "the progress of a job could not be kept");
+    });
+  }
+
+  /** One after the other: an earlier state never replaces a later one. */
   async function save(): Promise<void> {
+    lastSave = lastSave.catch(() => {}).then(saveOnce);
+    return lastSave;
+  }
+
+  async function saveOnce(): Promise<void> {
     const batch = unsaved;
     unsaved = [];
     try {
@@ -101,7 +124,12 @@ export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
       if (event.type === "changes")
         record = noteChanges(record, redactPaths(event.changes), redactOrNull(event.diff));
       if (event.type === "usage") record = noteUsage(record, event.usage);
+      if (event.type === "message") record = noteMessage(record, redact(event.text));
+      if (event.type === "thread") record = noteThread(record, event.threadId);
+      if (event.type === "turn") record = noteTurn(record, event.turnId);
       if (line !== null) tell(line.type, line.text);
+      // By these the answer is found, should this process die in the next moment.
+      if (event.type === "thread" || event.type === "turn") saveProgress();
     },
 
     eventsAfter: (after) => events.filter((event) => event.id > after),
@@ -114,7 +142,7 @@ export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
 
     stopped: () => cause,
 
-    async end(outcome, wantsOutput) {
+    async end(outcome) {
       // A turn that completed before the stop reached it has completed.
       const failure = outcome.failure === null ? null : (cause ?? outcome.failure);
       const ending = {
@@ -123,7 +151,6 @@ export function createLiveJob(first: JobRecord, parts: LiveJobParts): LiveJob {
         diff: redactOrNull(outcome.diff) ?? record.diff,
         usage: outcome.usage,
         failure: failure === null ? null : redactFailure(failure),
-        wantsOutput,
       };
       record = endJob(record, ending, clock.now());
       tell("finished", record.state === "completed" ? "Completed." : `Ended as ${record.state}.`);

@@ -3,17 +3,20 @@
  * and ends every job in exactly one final state. Never decides what is allowed and never talks to a caller.
  */
 import type { CodexBackend, TurnOutcome } from "../codex/backend.ts";
-import type { CodexEvent } from "../codex/events.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { Grant } from "../policy/grant.ts";
 import { toJobRecord, type CallIdentity, type JobRequest } from "./job-request.ts";
-import type { JobEvent, JobRecord, ThreadRecord } from "./job.ts";
+import { createHourLimit } from "./hour-limit.ts";
+import type { JobEvent, JobRecord } from "./job.ts";
 import { createLiveJob, type LiveJob } from "./live-job.ts";
+import { findEnd, readStory } from "./reconcile.ts";
+import { asReplay, isSameCall } from "./replay.ts";
 import type { JobStore, ThreadStore } from "./store.ts";
-import { noteThread, startJob } from "./transitions.ts";
+import { keepThread } from "./thread-record.ts";
+import { startJob } from "./transitions.ts";
 
 export interface RunnerParts {
   readonly backend: CodexBackend;
@@ -23,28 +26,38 @@ export interface RunnerParts {
   readonly log: Log;
   readonly maxConcurrent: number;
   readonly maxQueue: number;
+  /** Jobs that a caller may start within an hour; 0: as many as they like. */
+  readonly jobsPerHour: number;
   readonly newId: () => string;
   readonly redact: (text: string) => string;
   /** Told of every job's end, once its record is final. */
   readonly onEnd: (job: JobRecord) => void;
   /** Asked right before a turn starts: does what the Grant was made from still hold? null: yes. */
   readonly recheck: (grant: Grant, waitedMs: number) => Promise<Failure | null>;
+  /** Root of a project by its name; null where it is no project any more. */
+  readonly rootOf: (project: string) => string | null;
 }
 
 export interface Runner {
   /** The job that this very call started before, or null. The same requestId with other arguments is refused. */
   findTwin(call: CallIdentity): Promise<Result<JobRecord | null, Failure>>;
-  submit(request: JobRequest): Promise<Result<{ job: JobRecord; deduplicated: boolean }, Failure>>;
+  submit(request: JobRequest): Promise<Submitted>;
   /** The job as it is now, and its events after the cursor. null: no such job. */
   look(jobId: string, after: number): Promise<{ job: JobRecord; events: readonly JobEvent[] } | null>;
   /** Settles at the job's end, when an event above `after` is there (if given), after `waitMs`, or on abort. */
   wait(jobId: string, after: number | null, waitMs: number, signal: AbortSignal): Promise<void>;
   /** True when the job was told to end; false when it had ended before. */
   cancel(jobId: string, by: "caller" | "owner"): boolean;
+  /** Takes on the jobs that the end of an earlier process cut off; each ends as Codex says that its turn did. */
+  adopt(): Promise<void>;
+  /** Is there any that has not ended? */
+  hasJobs(): boolean;
   counts(): { running: number; queued: number; waitingCallers: number };
   /** Takes no more jobs, lets running turns end within `graceMs`, then ends the rest as interrupted. */
   close(graceMs: number): Promise<void>;
 }
+
+type Submitted = Result<{ job: JobRecord; deduplicated: boolean }, Failure>;
 
 const SHUT_DOWN: Failure = { code: "interrupted", reason: "The bridge was shut down." };
 
@@ -55,11 +68,12 @@ export function createRunner(parts: RunnerParts): Runner {
   /** Threads that a job works on or waits for. */
   const busyThreads = new Set<string>();
   const runs = new Set<Promise<void>>();
+  const hourLimit = createHourLimit(parts.jobsPerHour, jobs, clock);
   /** Jobs that have their place while the store takes them in. */
   let accepting = 0;
   let running = 0;
   let waitingCallers = 0;
-  let closing = false;
+  const closing = new AbortController();
 
   function liveTwin(call: CallIdentity): JobRecord | null {
     for (const entry of live.values()) {
@@ -75,18 +89,27 @@ export function createRunner(parts: RunnerParts): Runner {
     return twin === null ? ok(null) : asReplay(twin, call);
   }
 
-  async function submit(
-    request: JobRequest,
-  ): Promise<Result<{ job: JobRecord; deduplicated: boolean }, Failure>> {
+  async function submit(request: JobRequest): Promise<Submitted> {
     const known = await findTwin(request);
     if (!known.ok) return known;
+    if (known.value !== null) return ok({ job: known.value, deduplicated: true });
+    const tooMany = await hourLimit.take(request.caller);
+    if (tooMany !== null) return fail(tooMany);
+    try {
+      return await accept(request);
+    } finally {
+      hourLimit.release(request.caller);
+    }
+  }
+
+  async function accept(request: JobRequest): Promise<Submitted> {
     // Another call may have come first while the store was asked.
-    const twin = known.value ?? liveTwin(request);
+    const twin = liveTwin(request);
     if (twin !== null) {
       const replay = asReplay(twin, request);
       return replay.ok ? ok({ job: replay.value, deduplicated: true }) : replay;
     }
-    if (closing) return fail(SHUT_DOWN);
+    if (closing.signal.aborted) return fail(SHUT_DOWN);
     const threadId = request.thread.kind === "new" ? null : request.thread.threadId;
     if (threadId !== null && busyThreads.has(threadId)) return fail({ code: "thread_busy" });
     const waiting = queue.length + accepting;
@@ -112,7 +135,7 @@ export function createRunner(parts: RunnerParts): Runner {
       accepting -= 1;
     }
     entry.tell("queued", `Accepted for project ${request.grant.project}.`);
-    if (closing) {
+    if (closing.signal.aborted) {
       entry.stop(SHUT_DOWN);
       track(runJob(entry, request));
     } else {
@@ -150,23 +173,33 @@ export function createRunner(parts: RunnerParts): Runner {
     const stopLimit = clock.after(request.limitMs, () => {
       entry.stop({ code: "timeout", limitMs: request.limitMs, what: "job" });
     });
-    let outcome: TurnOutcome;
-    try {
-      outcome = await runTurn(entry, request, held);
-    } catch (error) {
+    const outcome = await runTurn(entry, request, held).catch((error: unknown) => {
       log.error({ jobId: entry.record().jobId, error: String(error) }, "a turn failed in the bridge itself");
-      outcome = endedEarly({ code: "internal" });
-    } finally {
-      stopLimit();
-    }
+      return endedEarly({ code: "internal" });
+    });
+    stopLimit();
+    await endLive(entry, outcome, held);
+  }
+
+  async function endLive(entry: LiveJob, outcome: TurnOutcome, held: ReadonlySet<string>): Promise<void> {
     try {
-      await entry.end(outcome, request.outputSchema !== null);
+      await entry.end(outcome);
     } finally {
-      live.delete(entry.record().jobId);
-      for (const threadId of held) busyThreads.delete(threadId);
       parts.onEnd(entry.record());
-      entry.wakeAll();
+      leave(entry, held);
     }
+  }
+
+  function leave(entry: LiveJob, held: ReadonlySet<string>): void {
+    live.delete(entry.record().jobId);
+    for (const threadId of held) busyThreads.delete(threadId);
+    entry.wakeAll();
+  }
+
+  async function endAdopted(entry: LiveJob, held: ReadonlySet<string>): Promise<void> {
+    const outcome = await findEnd(entry, parts, closing.signal);
+    if (outcome !== null) await endLive(entry, outcome, held);
+    else leave(entry, held);
   }
 
   async function runTurn(entry: LiveJob, request: JobRequest, held: Set<string>): Promise<TurnOutcome> {
@@ -182,9 +215,9 @@ export function createRunner(parts: RunnerParts): Runner {
         if (event.type === "thread") {
           held.add(event.threadId);
           busyThreads.add(event.threadId);
-          entry.change((job) => noteThread(job, event.threadId));
-          saving = saveThread(event, request).catch((error: unknown) => {
-            log.error({ threadId: event.threadId, error: String(error) }, "a thread could not be kept");
+          const { threadId } = event;
+          saving = keepThread(threads, threadId, request, clock.now()).catch((error: unknown) => {
+            log.error({ threadId, error: String(error) }, "a thread could not be kept");
           });
         }
         entry.hear(event);
@@ -193,24 +226,6 @@ export function createRunner(parts: RunnerParts): Runner {
     );
     await saving;
     return outcome;
-  }
-
-  async function saveThread(event: CodexEvent & { type: "thread" }, request: JobRequest): Promise<void> {
-    const known = await threads.get(event.threadId);
-    const now = clock.now();
-    const thread: ThreadRecord = {
-      version: 1,
-      threadId: event.threadId,
-      caller: request.caller,
-      project: request.grant.project,
-      cwd: request.cwd,
-      sandbox: request.grant.sandbox,
-      model: request.grant.model,
-      effort: request.grant.effort,
-      createdAt: known?.createdAt ?? now,
-      usedAt: now,
-    };
-    await threads.save(thread);
   }
 
   return {
@@ -242,10 +257,21 @@ export function createRunner(parts: RunnerParts): Runner {
       return true;
     },
 
+    async adopt() {
+      for (const job of await jobs.unfinished()) {
+        const entry = createLiveJob(job, parts, await readStory(jobs, job.jobId));
+        const held = new Set(job.threadId === null ? [] : [job.threadId]);
+        live.set(job.jobId, entry);
+        for (const threadId of held) busyThreads.add(threadId);
+        track(endAdopted(entry, held));
+      }
+    },
+
+    hasJobs: () => live.size > 0,
     counts: () => ({ running, queued: queue.length, waitingCallers }),
 
     async close(graceMs) {
-      closing = true;
+      closing.abort();
       for (const waiting of queue.splice(0)) {
         waiting.live.stop(SHUT_DOWN);
         track(runJob(waiting.live, waiting.request));
@@ -258,7 +284,7 @@ export function createRunner(parts: RunnerParts): Runner {
     },
   };
 
-  /** For a job that never got a place: it only has to be ended. */
+  /** For a job that needs no place: it only has to be ended. */
   function track(run: Promise<void>): void {
     const tracked = run
       .catch((error: unknown) => {
@@ -267,22 +293,6 @@ export function createRunner(parts: RunnerParts): Runner {
       .finally(() => runs.delete(tracked));
     runs.add(tracked);
   }
-}
-
-function isSameCall(job: JobRecord, call: CallIdentity): boolean {
-  if (job.caller !== call.caller) return false;
-  if (call.requestId !== null) return job.requestId === call.requestId;
-  return job.conversation === call.conversation && job.fingerprint === call.fingerprint;
-}
-
-/** The same id again is the same call, or a mistake of the caller. */
-function asReplay(twin: JobRecord, call: CallIdentity): Result<JobRecord, Failure> {
-  if (twin.fingerprint === call.fingerprint) return ok(twin);
-  return fail({
-    code: "invalid_argument",
-    argument: "requestId",
-    reason: "was used before with other arguments",
-  });
 }
 
 function endedEarly(failure: Failure | null): TurnOutcome {

@@ -32,6 +32,7 @@ const output = z.object({
   trackedJobs: z.number().int().optional(),
   jobsRunning: z.number().int().optional(),
   jobsQueued: z.number().int().optional(),
+  storage: z.string().optional(),
   audit: z.string().optional(),
   recentCalls: z
     .array(z.object({ at: z.string(), tool: z.string(), outcome: z.string(), requestId: z.string() }))
@@ -97,6 +98,7 @@ export const bridgeStatus = defineTool({
       trackedJobs: await room.jobs.count(),
       jobsRunning: running,
       jobsQueued: queued,
+      storage: room.storage(),
       audit: health.ok ? "ok" : health.reason,
       recentCalls: room.audit.recent(call.caller.subject, RECENT_CALLS),
       toolsFingerprint: room.toolsFingerprint(),

@@ -21,6 +21,8 @@ export interface ToolRoom {
   readonly runner: Runner;
   readonly jobs: JobStore;
   readonly threads: ThreadStore;
+  /** "ok", or what keeps jobs from being kept, in plain words. */
+  readonly storage: () => string;
   readonly audit: AuditLog;
   /** How many secrets were taken out of texts so far. */
   readonly redactions: () => number;

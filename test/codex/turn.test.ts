@@ -38,6 +38,7 @@ function begin(answers: Answers = {}) {
       calls.push("start");
       return answers.startTurn?.() ?? "turn";
     },
+    readTurns: async () => [],
     async interruptTurn() {
       calls.push("interrupt");
       await answers.interruptTurn?.();

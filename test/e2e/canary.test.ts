@@ -164,6 +164,7 @@ function backendThat(toArgv: (command: string) => readonly [string, ...string[]]
   return {
     kind: "app-server",
     connect: async () => ({ ok: true, value: { kind: "app-server", codexVersion: "0.0.0", loggedIn: true } }),
+    readTurn: async () => ({ ok: false, failure: { code: "unknown_thread" } }),
     close: async () => {},
     async runTurn({ grant, prompt, standInModelUrl }) {
       const user = { type: "message", role: "user", content: [{ type: "input_text", text: prompt }] };

@@ -25,7 +25,6 @@ const ending: Ending = {
   diff: null,
   usage: null,
   failure: null,
-  wantsOutput: false,
 };
 const failures: (Failure | null)[] = [
   null,
@@ -133,7 +132,7 @@ describe("an ended job", () => {
 
   test("parses the whole answer, not what is kept of it", () => {
     const answer = JSON.stringify({ text: "x".repeat(30_000) });
-    const job = endJob(running, { ...ending, answer, wantsOutput: true }, 5);
+    const job = endJob({ ...running, wantsOutput: true }, { ...ending, answer }, 5);
     expect(job.answerTruncated).toBe(true);
     expect(job.output).toEqual(JSON.parse(answer));
   });

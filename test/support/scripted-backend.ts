@@ -34,6 +34,8 @@ export interface ScriptedBackend extends CodexBackend {
   /** What `connect` answers from now on. */
   become(answer: Partial<BackendFacts> | Failure): void;
   isClosed(): boolean;
+  /** What `readTurn` answers for this turn; without, the turn is unknown. */
+  remember(turnId: string, answer: Partial<TurnOutcome> | "unreachable"): void;
 }
 
 export function createScriptedBackend(): ScriptedBackend {
@@ -47,6 +49,7 @@ export function createScriptedBackend(): ScriptedBackend {
   let hearsAborts = true;
   let closed = false;
   let threads = 0;
+  const past = new Map<string, Partial<TurnOutcome> | "unreachable">();
 
   function endAll(failure: Failure): void {
     for (const end of running) end({ answer: null, failure });
@@ -103,6 +106,13 @@ export function createScriptedBackend(): ScriptedBackend {
       return promise;
     },
 
+    async readTurn({ threadId, turnId }) {
+      const known = past.get(turnId);
+      if (known === "unreachable") return fail({ code: "codex_not_found" });
+      if (known === undefined) return fail({ code: "unknown_thread" });
+      return ok({ ...nothing(threadId), turnId, ...known });
+    },
+
     async close() {
       closed = true;
       endAll({ code: "interrupted", reason: "The bridge is shutting down." });
@@ -132,6 +142,9 @@ export function createScriptedBackend(): ScriptedBackend {
       if (!("code" in answer)) facts = { ...facts, ...answer };
     },
     isClosed: () => closed,
+    remember(turnId, answer) {
+      past.set(turnId, answer);
+    },
   };
 }
 

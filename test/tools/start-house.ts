@@ -34,6 +34,7 @@ export interface HouseOptions {
   readonly jobMs?: number;
   readonly maxConcurrent?: number;
   readonly maxQueue?: number;
+  readonly jobsPerHour?: number;
   readonly proven?: boolean;
   readonly redact?: (text: string) => string;
   readonly room?: Partial<ToolRoom>;
@@ -87,10 +88,12 @@ export async function startHouse(options: HouseOptions = {}) {
     log,
     maxConcurrent: options.maxConcurrent ?? 4,
     maxQueue: options.maxQueue ?? 16,
+    jobsPerHour: options.jobsPerHour ?? 0,
     newId: () => `job-${(ids += 1)}`,
     redact,
     onEnd() {},
     recheck: async () => null,
+    rootOf: () => null,
   });
   const verdict = options.proven === false ? unproven : ({ state: "proven" } as const);
   const confinement: ConfinementProof = {
@@ -111,6 +114,7 @@ export async function startHouse(options: HouseOptions = {}) {
     threads,
     audit: createMemoryAuditLog({ prompts: "hash", redact }, clock),
     redactions: () => 0,
+    storage: () => "ok",
     toolsFingerprint: () => fingerprintOf(toWireTools(tools)),
     workspace: createWorkspace({
       exceptions: async () => [],

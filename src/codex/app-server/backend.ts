@@ -10,6 +10,7 @@ import { createRespawner } from "../respawn.ts";
 import { connectAppServer, type AppServerConnection } from "./connection.ts";
 import { toRpcFailure } from "./rpc-failure.ts";
 import { ConnectionLost } from "./rpc.ts";
+import { toPastOutcome } from "./past-turn.ts";
 import { createThreadCare } from "./thread-care.ts";
 import { runTurnOn } from "./turn.ts";
 
@@ -41,6 +42,19 @@ export function createAppServerBackend(parts: BackendParts, clientVersion: strin
         // A process that died before the call reached it has done nothing: the call goes to the next one.
         if (ran !== "never-reached") return ran;
         if (attempt > 1 || signal.aborted) return endedBeforeStart(PROCESS_ENDED);
+      }
+    },
+
+    async readTurn({ threadId, turnId, root }) {
+      const acquired = await connections.acquire();
+      if (!acquired.ok) return acquired;
+      try {
+        const turns = await acquired.value.readTurns(threadId);
+        const turn = turns.find(({ id }) => id === turnId);
+        if (turn === undefined) return { ok: false, failure: { code: "unknown_thread" } };
+        return { ok: true, value: toPastOutcome(threadId, turn, root) };
+      } catch (error) {
+        return { ok: false, failure: toRpcFailure(error) };
       }
     },
 

@@ -14,9 +14,11 @@ import {
   initializeResult,
   parseNotification,
   threadIdOf,
+  threadReadResult,
   threadResult,
   turnStartResult,
   type Notification,
+  type PastWireTurn,
 } from "./wire.ts";
 
 export interface ThreadListener {
@@ -49,6 +51,8 @@ export interface AppServerConnection {
     input: { type: "text"; text: string }[];
     outputSchema?: unknown;
   }): Promise<string>;
+  /** All turns of a thread, from its file: the thread is neither opened nor taken. */
+  readTurns(threadId: string): Promise<readonly PastWireTurn[]>;
   interruptTurn(threadId: string, turnId: string): Promise<void>;
   /** Ends commands that a thread left running. */
   cleanTerminals(threadId: string): Promise<void>;
@@ -109,6 +113,7 @@ export async function connectAppServer(
   }
   const child = spawned.value;
   rpc.attach(child);
+  await parts.onChild?.(child.pid, child.exited);
 
   const giveUp = (): void => {
     child.kill();
@@ -177,6 +182,11 @@ export async function connectAppServer(
 
     async startTurn(params) {
       return turnStartResult.parse(await rpc.request("turn/start", params)).turn.id;
+    },
+
+    async readTurns(threadId) {
+      return threadReadResult.parse(await rpc.request("thread/read", { threadId, includeTurns: true })).thread
+        .turns;
     },
 
     async interruptTurn(threadId, turnId) {

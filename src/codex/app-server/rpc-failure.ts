@@ -12,7 +12,7 @@ export function toRpcFailure(error: unknown): Failure {
     return toCodexFailure("Codex answered in a shape that this version does not know", "protocolMismatch");
   }
   const { message } = error;
-  if (/no rollout found|thread not found|invalid (session|thread) id/i.test(message)) {
+  if (/no rollout found|thread not (found|loaded)|invalid (session|thread) id/i.test(message)) {
     return { code: "unknown_thread" };
   }
   if (/active writer/i.test(message)) return { code: "thread_busy" };

@@ -82,6 +82,21 @@ export type WireTokens = z.infer<typeof tokens>;
 
 const inTurn = { threadId: z.string(), turnId: z.string().nullish() };
 
+/** Answer to thread/read with turns. */
+export const threadReadResult = z.looseObject({
+  thread: z.looseObject({
+    turns: z.array(
+      z.looseObject({
+        id: z.string(),
+        status: z.string(),
+        error: turnError.nullish(),
+        items: z.array(threadItem).catch([]),
+      }),
+    ),
+  }),
+});
+export type PastWireTurn = z.infer<typeof threadReadResult>["thread"]["turns"][number];
+
 /** Notifications by method; a method that is not here is no concern of ours. */
 export const notifications = {
   "turn/started": z.looseObject({ threadId: z.string(), turn: z.looseObject({ id: z.string() }) }),

@@ -215,6 +215,10 @@ export function createMcpServerBackend(
       }
     },
 
+    async readTurn(turn) {
+      return resumer === null ? { ok: false, failure: NO_RESUMER } : resumer.readTurn(turn);
+    },
+
     async close() {
       closing.abort();
       await Promise.all(running);

@@ -74,6 +74,7 @@ export async function connectMcpServer(
   );
   if (!opened.ok) return unsupported(`Codex did not start (${opened.failure.reason})`);
   const { child, transport } = opened.value;
+  await parts.onChild?.(child.pid, child.exited);
 
   const client = new Client({ name: "codex-gpt-bridge", version: clientVersion }, { capabilities: {} });
   // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the client is no EventTarget

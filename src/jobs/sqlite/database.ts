@@ -24,10 +24,7 @@ const COMPANIONS = ["", "-wal", "-shm"];
 const BUSY_TIMEOUT_MS = 250;
 
 /** The failure is one plain line for the owner. `now` names the file of an unreadable database. */
-export async function openJobDatabase(
-  directory: string,
-  now: number,
-): Promise<Result<JobDatabase, string>> {
+export async function openJobDatabase(directory: string, now: number): Promise<Result<JobDatabase, string>> {
   const path = join(directory, DATABASE_FILE);
   let movedAside: string | null = null;
   try {
@@ -55,7 +52,9 @@ export async function openJobDatabase(
       },
     });
   } catch (error) {
-    return fail(`the job database cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+    return fail(
+      `the job database cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

@@ -44,7 +44,7 @@ export function createSqliteJobStore(
         if (twin === null) throw new Error("a job was not inserted, and there is no twin");
         return fail({ twin });
       }
-      if (ended !== null) retention.settle({ jobs: 1, bytes: 0 });
+      if (ended !== null) retention.add({ jobs: 1, bytes: 0 });
       total += 1;
       await database.synced();
       return ok(job);
@@ -135,9 +135,7 @@ function prepare(sql: DatabaseSync) {
       `DELETE FROM events WHERE job = ? AND id <
        (SELECT id FROM events WHERE job = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
     ),
-    eventBytes: sql.prepare(
-      `SELECT total(length(text) + ${EVENT_BYTES}) AS bytes FROM events WHERE job = ?`,
-    ),
+    eventBytes: sql.prepare(`SELECT total(length(text) + ${EVENT_BYTES}) AS bytes FROM events WHERE job = ?`),
     byRequest: sql.prepare("SELECT record FROM jobs WHERE caller = ? AND request_id = ?"),
     get: sql.prepare("SELECT record FROM jobs WHERE job_id = ?"),
     newest: sql.prepare("SELECT record FROM jobs WHERE caller = ? ORDER BY seq DESC LIMIT ?"),

@@ -21,12 +21,16 @@ export interface Retention {
   /** Deletes what is too much once `added` is counted, at most `atOnce`; gives back how many. */
   prune(now: number, atOnce: number, added?: Weight): number;
   /** The transaction is done: what `prune` counted holds from now on. */
-  settle(added?: Weight): void;
+  settle(): void;
+  /** A job came in that has ended already. */
+  add(added: Weight): void;
 }
 
 export function createRetention(sql: DatabaseSync, limits: RetentionLimits): Retention {
   const totals = sql
-    .prepare("SELECT count(*) AS jobs, total(bytes) AS bytes, max(ended) AS last FROM jobs WHERE ended IS NOT NULL")
+    .prepare(
+      "SELECT count(*) AS jobs, total(bytes) AS bytes, max(ended) AS last FROM jobs WHERE ended IS NOT NULL",
+    )
     .get();
   let kept: Weight = { jobs: Number(totals?.["jobs"]), bytes: Number(totals?.["bytes"]) };
   let pending = kept;
@@ -55,9 +59,12 @@ export function createRetention(sql: DatabaseSync, limits: RetentionLimits): Ret
       return removed;
     },
 
-    settle(added = NOTHING) {
-      kept = plus(pending, added);
-      pending = kept;
+    settle() {
+      kept = pending;
+    },
+
+    add(added) {
+      kept = plus(kept, added);
     },
   };
 }

@@ -1,0 +1,91 @@
+/** Where the bridge keeps jobs and threads: the database in the state directory, or memory alone (`--ephemeral`). */
+import type { Config } from "../config/load.ts";
+import { createMemoryJobStore, createMemoryThreadStore } from "../jobs/memory-store.ts";
+import { createPatientStore } from "../jobs/patient-store.ts";
+import type { Runner } from "../jobs/runner.ts";
+import type { JobStore, ThreadStore } from "../jobs/store.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { ok, type Result } from "../lib/result.ts";
+
+export interface Storage {
+  readonly jobs: JobStore;
+  readonly threads: ThreadStore;
+  /** For bridge_status: "ok", or what is wrong, in plain words and without a path. */
+  state(): string;
+  /** Lets the owner's command line end this runner's jobs. */
+  hearOwner(runner: Runner): void;
+  close(): Promise<void>;
+}
+
+const MAX_THREADS = 100_000;
+const DAY_MS = 86_400_000;
+const HEAR_OWNER_EVERY_MS = 300;
+
+/** The failure is one plain line for the owner. */
+export async function openStorage(config: Config, clock: Clock, log: Log): Promise<Result<Storage, string>> {
+  if (config.ephemeral) {
+    return ok({
+      jobs: createMemoryJobStore(),
+      threads: createMemoryThreadStore(),
+      state: () => "ok; in memory only, jobs are forgotten when the bridge ends",
+      hearOwner() {},
+      async close() {},
+    });
+  }
+  // Loaded here: the owner's other commands and an ephemeral bridge need no SQLite.
+  const { openJobDatabase } = await import("../jobs/sqlite/database.ts");
+  const { createSqliteJobStore } = await import("../jobs/sqlite/job-store.ts");
+  const { createSqliteThreadStore } = await import("../jobs/sqlite/thread-store.ts");
+  const { takeCancelRequests } = await import("../jobs/sqlite/cancel-requests.ts");
+  const opened = await openJobDatabase(config.stateDir, clock.now());
+  if (!opened.ok) return opened;
+  const database = opened.value;
+  const { movedAside } = database;
+  if (movedAside !== null)
+    log.error({ movedAside }, "the job database could not be read; it was moved aside and a new one begun");
+  const limits = {
+    maxFinishedJobs: config.jobKeepCount,
+    maxFinishedBytes: config.jobKeepMb * 1024 * 1024,
+    maxAgeMs: config.jobKeepDays * DAY_MS,
+  };
+  const stored = createSqliteJobStore(database, limits, () => clock.now());
+  const jobs = createPatientStore(stored, clock, log);
+  const threads = createSqliteThreadStore(database, MAX_THREADS);
+  let stopHearing = (): void => {};
+
+  return ok({
+    jobs,
+    threads,
+
+    state() {
+      const trouble = jobs.trouble();
+      if (trouble !== null) return `degraded: jobs cannot be kept (${trouble})`;
+      return movedAside === null ? "ok" : "ok; the earlier database could not be read and was moved aside";
+    },
+
+    hearOwner(runner) {
+      const listen = (): void => {
+        stopHearing = clock.after(HEAR_OWNER_EVERY_MS, () => {
+          if (runner.hasJobs()) hear();
+          listen();
+        });
+      };
+      function hear(): void {
+        try {
+          for (const jobId of takeCancelRequests(database)) runner.cancel(jobId, "owner");
+        } catch (error) {
+          log.debug({ error: String(error) }, "the owner's requests could not be read");
+        }
+      }
+      listen();
+    },
+
+    async close() {
+      stopHearing();
+      const left = await jobs.flush();
+      if (left > 0) log.error({ jobs: left }, "finished jobs could not be kept; Codex's threads have them");
+      await database.close();
+    },
+  });
+}
