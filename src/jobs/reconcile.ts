@@ -34,7 +34,9 @@ export async function findEnd(
   const stop = AbortSignal.any([entry.signal, closing]);
   const giveUpAt = clock.monotonic() + GIVE_UP_AFTER_MS;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
-    const read = await unlessStopped(backend.readTurn({ threadId, turnId, root }), stop);
+    const read = stop.aborted
+      ? null
+      : await unlessStopped(backend.readTurn({ threadId, turnId, root }), stop);
     if (closing.aborted) return null;
     if (read === null) return cutOff(threadId, turnId, lastMessage);
     if (read.ok) return toEnd(read.value, lastMessage);

@@ -44,7 +44,8 @@ test("a clock that is put back locks nobody out for longer than an hour", async 
   for (let n = 0; n < 3; n += 1) await start();
   const job = (await jobs.find({ caller: "alice", limit: 1 }))[0];
   expect(job?.createdAt).toBe(clock.now());
-  const back = startRunner({ ...limited, jobs, clock: { ...clock, now: () => clock.now() - 86_400_000 } });
+  const yesterday = { ...clock, now: () => clock.now() - 86_400_000 };
+  const back = startRunner({ ...limited, jobs, clock: yesterday, newId: () => "of yesterday" });
   expect(await back.refusal()).toBeNull();
   expect(await refusal()).toMatchObject({ code: "rate_limited", retryAfterMs: 3_600_000 });
 });

@@ -56,6 +56,8 @@ export interface BridgeOptions {
   readonly roots: readonly string[];
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: one of its own, removed at the end. */
+  readonly stateDir?: string;
   /** Default: wait until `/readyz` says yes. */
   readonly untilReady?: boolean;
 }
@@ -83,12 +85,22 @@ export interface RunningBridge {
   codexProcesses(): Promise<readonly CodexProcess[]>;
   /** Sends SIGTERM, waits for the end, and throws when there was none within 20 s. */
   stop(): Promise<Ended>;
+  /** Sends SIGKILL and waits for the end; what the bridge had started is left to itself. */
+  kill(): Promise<void>;
 }
 
 export async function startBridge(options: BridgeOptions): Promise<RunningBridge> {
   const scratch = await createScratch();
   const { codex, codexHome, roots, flags = [], env = {}, untilReady = true } = options;
-  const argv = ["serve", "--port", "0", "--token", token, "--state-dir", join(scratch, "state")];
+  const argv = [
+    "serve",
+    "--port",
+    "0",
+    "--token",
+    token,
+    "--state-dir",
+    options.stateDir ?? join(scratch, "state"),
+  ];
   argv.push("--roots", roots.join(","), ...(codex === null ? [] : ["--codex", codex]), ...flags);
   const running = openDoor({ argv, env: { CODEX_HOME: codexHome, ...env } }, scratch);
   const { child } = running;
@@ -127,6 +139,11 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     logLines,
     strayLines,
     stop,
+    async kill() {
+      child.kill("SIGKILL");
+      await running.ended;
+      await remove(scratch);
+    },
     connect: async (connectOptions = {}) => connect(url, connectOptions),
     codexProcesses: async () => codexProcesses(pid),
   };
