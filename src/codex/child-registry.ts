@@ -31,7 +31,7 @@ export function createChildRegistry(directory: string, log: Log): ChildRegistry 
 
   async function endLeftover(name: string): Promise<boolean> {
     const file = join(directory, name);
-    const child = parseRecord(await readFile(file, "utf8"));
+    const child = parseChildRecord(await readFile(file, "utf8"));
     const wasThere = child !== null && (await isStill(child.pid, child.start));
     if (wasThere) {
       log.warn({ pid: child.pid }, "ending a codex process that an earlier bridge left behind");
@@ -68,7 +68,7 @@ export function createChildRegistry(directory: string, log: Log): ChildRegistry 
   };
 }
 
-function parseRecord(text: string): { pid: number; start: string } | null {
+export function parseChildRecord(text: string): { pid: number; start: string } | null {
   try {
     return childRecord.parse(JSON.parse(text));
   } catch {
