@@ -201,7 +201,7 @@ describe("a state directory that is not as it should be", () => {
   };
 
   test("one that cannot be made ends the start with one line", async () => {
-    const { exitCode, stderr } = await serve(join(project.path, "readme.txt", "state"));
+    const { exitCode, stderr } = await serve(join(home.path, "config.toml", "state"));
     expect(exitCode).toBe(1);
     expect(onlyLine(stderr)).toMatchObject({
       msg: expect.stringContaining("state directory cannot be used"),
