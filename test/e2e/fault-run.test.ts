@@ -30,7 +30,7 @@ const SEED = Number(process.env["FAULT_SEED"] ?? Date.now() % 1_000_000);
 const LIMIT_MS = 60_000 + JOBS * 1_000 + KILLS * 10_000;
 /** More than run at once: some wait in the queue when the bridge dies. */
 const IN_FLIGHT = Math.min(JOBS, 12);
-const FINAL = ["completed", "failed", "cancelled"];
+const FINAL = new Set(["completed", "failed", "cancelled"]);
 
 let model: ScriptedModel;
 let home: ScratchCodexHome;
@@ -75,7 +75,7 @@ async function insist(n: number): Promise<AnswerContent> {
   for (;;) {
     try {
       const { content } = await caller.call("codex_read", asked);
-      if (FINAL.includes(content.status)) return content;
+      if (FINAL.has(content.status)) return content;
       if (content.status === "refused") await sleep(200);
     } catch {
       await sleep(100); // the bridge is gone; the next one is on its way

@@ -34,11 +34,11 @@ test("the event in docs/storage.md has the fields of an event", () => {
   ]);
 });
 
-test.each<[string, object]>([
-  ["a field that is missing", { jobId: undefined }],
-  ["a version that is not known", { version: 2 }],
-  ["a state that does not exist", { state: "lost" }],
-  ["a field that nobody knows", { extra: 1 }],
-])("a record with %s is refused", (_name, fields) => {
-  expect(() => parseJobRecord(JSON.stringify({ ...jobRecord("job"), ...fields }))).toThrow();
+test.each<[string, object, string]>([
+  ["a field that is missing", { jobId: undefined }, '"jobId"'],
+  ["a version that is not known", { version: 2 }, '"version"'],
+  ["a state that does not exist", { state: "lost" }, '"state"'],
+  ["a field that nobody knows", { extra: 1 }, '"extra"'],
+])("a record with %s is refused", (_name, fields, named) => {
+  expect(() => parseJobRecord(JSON.stringify({ ...jobRecord("job"), ...fields }))).toThrow(named);
 });
