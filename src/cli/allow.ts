@@ -19,7 +19,7 @@ import {
 } from "../workspace/exceptions.ts";
 import { FIRST_LOOK_MS } from "../workspace/workspace.ts";
 import { scanProject, type ScanFinding } from "../workspace/scan.ts";
-import { parseCommandLine, toShown } from "./command-flags.ts";
+import { openCommandLine, toShown } from "./command-flags.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
 import { DEFAULT_DAYS, parseExpiry } from "./expiry.ts";
 import { loadConfigFor, printProblems, type Flags } from "./flags.ts";
@@ -74,16 +74,9 @@ export async function run(
   argv: readonly string[],
   owner: Owner = createOwner(terminal),
 ): Promise<number> {
-  const parsed = parseCommandLine(argv, OPTIONS);
-  if (!parsed.ok) {
-    printProblems(terminal, parsed.failure);
-    return EXIT_USAGE;
-  }
-  const { flags, positionals } = parsed.value;
-  if (flags["help"] === true) {
-    terminal.stdout.write(HELP);
-    return EXIT_FINE;
-  }
+  const opened = openCommandLine(terminal, argv, OPTIONS, HELP);
+  if (typeof opened === "number") return opened;
+  const { flags, positionals } = opened;
   const [path, ...more] = positionals;
   const lists = flags["list"] === true;
   if (more.length > 0 || (path === undefined) !== lists || (lists && flags["remove"] === true)) {

@@ -2,7 +2,7 @@
 import { newestLines } from "../audit/log-end.ts";
 import { auditDirectoryOf } from "../audit/audit-directory.ts";
 import { verifyLog, type BreakReason, type VerifyReport } from "../audit/verify-log.ts";
-import { parseCommandLine, toShown } from "./command-flags.ts";
+import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
 import { loadConfigFor, printProblems } from "./flags.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
@@ -15,19 +15,11 @@ verify   whether every line is as it was written and in its place; names the fir
 
 const OPTIONS = { lines: { type: "string", short: "n" }, json: { type: "boolean" } } as const;
 const DEFAULT_LINES = 20;
-const NO_PROJECT = "none=/dev/null";
 
 export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
-  const parsed = parseCommandLine(argv, OPTIONS);
-  if (!parsed.ok) {
-    printProblems(terminal, parsed.failure);
-    return EXIT_USAGE;
-  }
-  const { flags, positionals } = parsed.value;
-  if (flags["help"] === true) {
-    terminal.stdout.write(HELP);
-    return EXIT_FINE;
-  }
+  const opened = openCommandLine(terminal, argv, OPTIONS, HELP);
+  if (typeof opened === "number") return opened;
+  const { flags, positionals } = opened;
   const [action, ...more] = positionals;
   const { lines = String(DEFAULT_LINES) } = flags;
   const isWrong = more.length > 0 || !/^[1-9]\d{0,6}$/.test(String(lines));

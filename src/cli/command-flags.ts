@@ -1,15 +1,10 @@
 /** The command line of a subcommand that takes more than the settings: its own options, and positional arguments. */
 import { parseArgs } from "node:util";
-import type { ConfigProblem } from "../config/load.ts";
-import { toFlag } from "../config/names.ts";
-import { settingNames, settings } from "../config/settings.ts";
-import { fail, ok, type Result } from "../lib/result.ts";
-import type { Flags } from "./flags.ts";
+import { printProblems, settingOptions, type FlagOption, type Flags } from "./flags.ts";
+import { EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
-export interface CommandOption {
-  readonly type: "string" | "boolean";
-  readonly short?: string;
-}
+/** For subcommands that work wherever the owner is, also where no project could be served. */
+export const NO_PROJECT = "none=/dev/null";
 
 export interface CommandLine {
   /** By name without dashes: the settings' flags, `help`, and the subcommand's own. */
@@ -17,25 +12,28 @@ export interface CommandLine {
   readonly positionals: readonly string[];
 }
 
-export function parseCommandLine(
+/** The exit code where there is nothing left to do: help was asked for, or the command line is not understood. */
+export function openCommandLine(
+  terminal: Terminal,
   argv: readonly string[],
-  own: Readonly<Record<string, CommandOption>>,
-): Result<CommandLine, ConfigProblem[]> {
-  const options: Record<string, CommandOption> = { help: { type: "boolean", short: "h" } };
-  for (const name of settingNames) {
-    const isSwitch = settings.shape[name].safeParse("on").data === true;
-    options[toFlag(name)] = { type: isSwitch ? "boolean" : "string" };
-  }
+  own: Readonly<Record<string, FlagOption>>,
+  help: string,
+): CommandLine | number {
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
-      options: { ...options, ...own },
+      options: { ...settingOptions(), ...own },
       allowPositionals: true,
     });
-    return ok({ flags: values, positionals });
+    if (values["help"] !== true) return { flags: values, positionals };
+    terminal.stdout.write(help);
+    return EXIT_FINE;
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    return fail([{ setting: "command line", problem: problem.split(". To specify")[0] ?? problem }]);
+    printProblems(terminal, [
+      { setting: "command line", problem: problem.split(". To specify")[0] ?? problem },
+    ]);
+    return EXIT_USAGE;
   }
 }
 

@@ -9,8 +9,20 @@ import type { Terminal } from "./terminal.ts";
 
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 
-/** Settings that are on or off: their flag takes no value. */
-const switches = new Set(settingNames.filter((name) => settings.shape[name].safeParse("on").data === true));
+export interface FlagOption {
+  readonly type: "string" | "boolean";
+  readonly short?: string;
+}
+
+/** `--help` and a flag for each setting; one that is on or off takes no value. */
+export function settingOptions(): Record<string, FlagOption> {
+  const options: Record<string, FlagOption> = { help: { type: "boolean", short: "h" } };
+  for (const name of settingNames) {
+    const isSwitch = settings.shape[name].safeParse("on").data === true;
+    options[toFlag(name)] = { type: isSwitch ? "boolean" : "string" };
+  }
+  return options;
+}
 
 export interface ParsedFlags {
   readonly flags: Flags;
@@ -19,12 +31,7 @@ export interface ParsedFlags {
 }
 
 export function parseFlags(argv: readonly string[]): ParsedFlags {
-  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {
-    help: { type: "boolean", short: "h" },
-  };
-  for (const name of settingNames) {
-    options[toFlag(name)] = { type: switches.has(name) ? "boolean" : "string" };
-  }
+  const options = settingOptions();
   // Not strict: Node would stop at the first mistake, and all of them are told at once.
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
   const flags: Record<string, string | boolean> = {};

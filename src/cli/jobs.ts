@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isFinal, type JobRecord } from "../jobs/job.ts";
 import { openJobView, requestCancel, withdrawCancel, type JobView } from "../jobs/sqlite/job-view.ts";
-import { parseCommandLine, toShown } from "./command-flags.ts";
+import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
 import { loadConfigFor, printProblems } from "./flags.ts";
 import { toPage, toProgressLine, toReason, toStory, toTable } from "./job-text.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
@@ -23,7 +23,6 @@ cancel   ends a job of the running bridge
 
 const OPTIONS = { jobs: { type: "string", short: "n" }, json: { type: "boolean" } } as const;
 const DEFAULT_JOBS = 20;
-const NO_PROJECT = "none=/dev/null";
 const LOOK_EVERY_MS = 250;
 /** The bridge looks for requests every 300 ms, and Codex takes a few seconds to stop at most. */
 const CANCEL_WITHIN_MS = 15_000;
@@ -36,16 +35,9 @@ interface Room {
 }
 
 export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
-  const parsed = parseCommandLine(argv, OPTIONS);
-  if (!parsed.ok) {
-    printProblems(terminal, parsed.failure);
-    return EXIT_USAGE;
-  }
-  const { flags, positionals } = parsed.value;
-  if (flags["help"] === true) {
-    terminal.stdout.write(HELP);
-    return EXIT_FINE;
-  }
+  const opened = openCommandLine(terminal, argv, OPTIONS, HELP);
+  if (typeof opened === "number") return opened;
+  const { flags, positionals } = opened;
   const [action = "", jobId, ...more] = positionals;
   const { jobs: limit = String(DEFAULT_JOBS) } = flags;
   const isWrong = more.length > 0 || !/^[1-9]\d{0,5}$/.test(String(limit)) || !fits(action, jobId);
