@@ -15,24 +15,38 @@ export interface OwnerCredentials {
   readonly headerSecret: string | null;
 }
 
+/** Vouches for a bearer token that is not the owner's static one: null where the token is not of its kind. */
+export type VerifyToken = (token: string) => Promise<Result<Caller, AuthFailure> | null>;
+
 /**
  * The check for `/mcp` and `/metrics`. One right credential is enough, whatever else was sent; with nothing configured
- * nobody is let in.
+ * nobody is let in. The verifiers are asked in their order until one knows the token.
  */
 export function createAuthenticate(
   credentials: OwnerCredentials,
-): (request: Request) => Result<Caller, AuthFailure> {
+  verifiers: readonly VerifyToken[] = [],
+): (request: Request) => Promise<Result<Caller, AuthFailure>> {
   const token = digestOf(credentials.token);
   const headerSecret = digestOf(credentials.headerSecret);
   const openToAll = credentials.noAuth && token === null && headerSecret === null;
 
-  return (request) => {
+  return async (request) => {
     if (openToAll) return ok(callerVia.none);
-    const sentToken = request.headers.get("authorization");
+    const authorization = request.headers.get("authorization");
     const sentSecret = request.headers.get(secretHeader);
-    if (matches(token, bearerOf(sentToken))) return ok(callerVia["static-token"]);
+    const sentToken = bearerOf(authorization);
+    if (matches(token, sentToken)) return ok(callerVia["static-token"]);
     if (matches(headerSecret, sentSecret)) return ok(callerVia["header-secret"]);
-    return fail({ code: sentToken === null && sentSecret === null ? "no_credential" : "wrong_credential" });
+    if (sentToken !== null) {
+      for (const verify of verifiers) {
+        // oxlint-disable-next-line no-await-in-loop -- the first that knows the token decides
+        const verdict = await verify(sentToken);
+        if (verdict !== null) return verdict;
+      }
+    }
+    return fail({
+      code: authorization === null && sentSecret === null ? "no_credential" : "wrong_credential",
+    });
   };
 }
 

@@ -7,11 +7,9 @@ import { openFileAuditLog } from "../audit/file-audit-log.ts";
 import { auditDirectoryOf } from "../audit/audit-directory.ts";
 import { toJobEntry, toRequestEntry } from "../audit/audit-entry.ts";
 import { createRedactor } from "../audit/redact.ts";
-import { createAuthenticate } from "../auth/bearer.ts";
-import { createCodex, type Codex } from "../codex/codex.ts";
+import type { Codex } from "../codex/codex.ts";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
-import { findCodex, type CodexInstall } from "../codex/install.ts";
-import type { BackendFacts, BackendParts } from "../codex/backend.ts";
+import type { BackendFacts } from "../codex/backend.ts";
 import { createConfinementProof, type ConfinementProof } from "../codex/confinement-proof.ts";
 import type { Config } from "../config/load.ts";
 import { callOf, createApp, type BridgeApp } from "../http/app.ts";
@@ -19,13 +17,15 @@ import { createRunner } from "../jobs/runner.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
-import { packageRoot, version } from "../lib/version.ts";
+import { version } from "../lib/version.ts";
 import type { Ceiling, Project } from "../policy/decide.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { ToolRoom } from "../tools/room.ts";
 import { readExceptions } from "../workspace/exceptions.ts";
 import { createWorkspace, FIRST_LOOK_MS } from "../workspace/workspace.ts";
 import { grantForCanary } from "./canary-grant.ts";
+import { createCodexDriver } from "./codex-driver.ts";
+import { authName, createDoorCheck } from "./door-check.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
 import { identifyProjects, recheckGrant } from "./projects.ts";
 import { takeState, type StartFailure } from "./state.ts";
@@ -71,42 +71,7 @@ export async function createBridge(
     confinement: config.confinement,
   };
   const env = await toCodexEnvironment(environment, config.mcpServers, log);
-  const partsOf = (install: CodexInstall): BackendParts => ({
-    install,
-    env,
-    cwd: config.stateDir,
-    clock,
-    log,
-    silenceMs: config.modelSilenceMs,
-    onChild: async (pid, exited) => children.note(pid, exited),
-  });
-  const codex = createCodex({
-    choice: config.backend === "exec" ? "auto" : config.backend,
-    find: async (signal) =>
-      findCodex(
-        {
-          codex: config.codex,
-          path: environment["PATH"] ?? "",
-          env,
-          skipUnder: packageRoot,
-        },
-        signal,
-      ),
-    drivers: {
-      "app-server": async (install) => {
-        const { createAppServerBackend } = await import("../codex/app-server/backend.ts");
-        return createAppServerBackend(partsOf(install), version);
-      },
-      "mcp-server": async (install) => {
-        const { createAppServerBackend } = await import("../codex/app-server/backend.ts");
-        const { createMcpServerBackend } = await import("../codex/mcp-server/backend.ts");
-        const parts = partsOf(install);
-        return createMcpServerBackend(parts, createAppServerBackend(parts, version), version);
-      },
-    },
-    clock,
-    log,
-  });
+  const codex = createCodexDriver(config, { path: environment["PATH"] ?? "", env, children, clock, log });
   const exceptionsFile = exceptionsFileOf(config, environment);
   const roots = projects.value.map(({ root }) => root.path);
   const workspace = createWorkspace({
@@ -208,11 +173,7 @@ export async function createBridge(
   const http = createApp({
     version,
     allowedHosts: config.allowedHosts,
-    authenticate: createAuthenticate({
-      token: config.token ?? null,
-      noAuth: config.noAuth,
-      headerSecret: config.headerSecret ?? null,
-    }),
+    authenticate: createDoorCheck(config),
     mcpServer: async (context) => (await (mcpServer ??= loadMcpServer()))(context),
     readiness: () => {
       const readiness = readinessOf(codex, confinement);
@@ -284,13 +245,6 @@ function readinessOf(
   if (failure !== null) return { ok: false, reason: failure.code };
   if (facts === null || !confinement.isJudged()) return { ok: false, reason: "starting" };
   return { ok: true };
-}
-
-function authName(config: Config): string {
-  if (config.noAuth) return "none";
-  if (config.token !== undefined)
-    return config.headerSecret === undefined ? "token" : "token or header secret";
-  return "header secret";
 }
 
 export function isLoopback(host: string): boolean {

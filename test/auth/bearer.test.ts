@@ -7,12 +7,12 @@ const both = { token, noAuth: false, headerSecret: secret };
 const bearer = (value: string): Record<string, string> => ({ authorization: `Bearer ${value}` });
 const withSecret = (value: string): Record<string, string> => ({ "x-codex-gpt-bridge-secret": value });
 
-function outcome(
+async function outcome(
   credentials: Parameters<typeof createAuthenticate>[0],
   headers: Record<string, string>,
   url = "http://x/mcp",
 ) {
-  const result = createAuthenticate(credentials)(new Request(url, { headers }));
+  const result = await createAuthenticate(credentials)(new Request(url, { headers }));
   return result.ok ? result.value.via : result.failure.code;
 }
 
@@ -44,8 +44,8 @@ describe("the owner's credentials", () => {
       {},
       "none",
     ],
-  ] as const)("let in %s", (_name, credentials, headers, via) => {
-    expect(outcome(credentials, headers)).toBe(via);
+  ] as const)("let in %s", async (_name, credentials, headers, via) => {
+    expect(await outcome(credentials, headers)).toBe(via);
   });
 
   it.each([
@@ -94,19 +94,22 @@ describe("the owner's credentials", () => {
       {},
       "no_credential",
     ],
-  ] as const)("keep out %s", (_name, credentials, headers, code) => {
-    expect(outcome(credentials, headers)).toBe(code);
+  ] as const)("keep out %s", async (_name, credentials, headers, code) => {
+    expect(await outcome(credentials, headers)).toBe(code);
   });
 
-  it("are not read from the query string", () => {
-    expect(outcome(both, {}, `http://x/mcp?access_token=${token}&token=${token}`)).toBe("no_credential");
+  it("are not read from the query string", async () => {
+    expect(await outcome(both, {}, `http://x/mcp?access_token=${token}&token=${token}`)).toBe(
+      "no_credential",
+    );
   });
 
-  it("give every one of the owner's callers the same subject, which holds no credential", () => {
-    const callers = [bearer(token), withSecret(secret)].map((headers) => {
-      const result = createAuthenticate(both)(new Request("http://x/mcp", { headers }));
+  it("give every one of the owner's callers the same subject, which holds no credential", async () => {
+    const asked = [bearer(token), withSecret(secret)].map(async (headers) => {
+      const result = await createAuthenticate(both)(new Request("http://x/mcp", { headers }));
       return result.ok ? result.value : null;
     });
+    const callers = await Promise.all(asked);
     expect(callers.map((caller) => caller?.subject)).toEqual(["owner", "owner"]);
     expect(JSON.stringify(callers)).not.toContain(token);
     expect(JSON.stringify(callers)).not.toContain(secret);
