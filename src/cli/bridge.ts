@@ -173,7 +173,7 @@ export async function createBridge(
   const http = createApp({
     version,
     allowedHosts: config.allowedHosts,
-    authenticate: createDoorCheck(config),
+    authenticate: createDoorCheck(config, clock),
     mcpServer: async (context) => (await (mcpServer ??= loadMcpServer()))(context),
     readiness: () => {
       const readiness = readinessOf(codex, confinement);

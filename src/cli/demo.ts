@@ -11,6 +11,7 @@ import { playScenes, type Printer } from "../demo/scenes.ts";
 import { writeScriptedCodexHome } from "../demo/scripted-model/codex-home.ts";
 import { startScriptedModel } from "../demo/scripted-model/scripted-model.ts";
 import { listen } from "../http/listen.ts";
+import { systemClock } from "../lib/clock.ts";
 import { createLog } from "../lib/log.ts";
 import { createBridge } from "./bridge.ts";
 import { printProblems } from "./flags.ts";
@@ -80,6 +81,7 @@ async function runIn(scratch: string, terminal: Terminal): Promise<number> {
     host: "127.0.0.1",
     port: 0,
     maxConnections: 64,
+    clock: systemClock,
     log,
   });
   if (!listening.ok) throw new Error(`no port to listen on: ${listening.failure.code}`);

@@ -4,6 +4,7 @@ import { createRedactor } from "../audit/redact.ts";
 import type { Config } from "../config/load.ts";
 import { toEnvironmentName } from "../config/names.ts";
 import { listen } from "../http/listen.ts";
+import { systemClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../lib/log.ts";
 import { prettyDestination } from "../lib/pretty-log.ts";
 import { version } from "../lib/version.ts";
@@ -54,7 +55,14 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
   }
   const bridge = made.value;
   const { host, port, maxConnections } = config;
-  const listening = await listen({ app: bridge.http.app, host, port, maxConnections, log });
+  const listening = await listen({
+    app: bridge.http.app,
+    host,
+    port,
+    maxConnections,
+    clock: systemClock,
+    log,
+  });
   if (!listening.ok) {
     log.error({ host, port }, LISTEN_PROBLEMS[listening.failure.code]);
     await bridge.close(0);

@@ -107,6 +107,12 @@ export const settings = z.object({
   jobsPerHour: integer(0, 1_000_000)
     .default(0)
     .describe("Jobs that a caller may start within an hour; 0: as many as they like."),
+  requestsPerMinute: integer(0, 1_000_000)
+    .default(1_200)
+    .describe("Requests that a caller may send within a minute; 0: as many as they like."),
+  failedAuthPerMinute: integer(0, 1_000_000)
+    .default(50)
+    .describe("Wrong credentials within a minute from one address; 0: as many as they like."),
   maxConnections: integer(1, 65_535).default(2_048).describe("Open sockets."),
   stateDir: text()
     .optional()

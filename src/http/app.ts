@@ -12,12 +12,14 @@ import type { Result } from "../lib/result.ts";
 import { parseAccept } from "./accept.ts";
 import { readJsonBody, type Wire } from "./json-body.ts";
 import type { McpEndpoint } from "./mcp.ts";
+import { createRefusalLane } from "./refusal-lane.ts";
 import { jsonHeaders, toResponse, type HttpRefusal } from "./refusal.ts";
 import { createVisitorCheck } from "./visitor.ts";
 
-/** Checks the credential of a request, without reading its body. */
+/** Checks the credential of a request, without reading its body. `peer`: the address at the other end of the socket. */
 export type Authenticate = (
   request: Request,
+  peer: string,
 ) => Result<Caller, AuthFailure> | Promise<Result<Caller, AuthFailure>>;
 
 /** One request that reached /mcp, accepted or refused, at the moment its answer is known. */
@@ -66,7 +68,8 @@ export interface BridgeApp {
 }
 
 export function createApp(parts: AppParts): BridgeApp {
-  const { authenticate, clock, log, metrics, onArrival } = parts;
+  const { clock, log, metrics, onArrival } = parts;
+  const refusals = createRefusalLane(clock);
   const visitorRefusal = createVisitorCheck(parts.allowedHosts);
   let endpoint: Promise<McpEndpoint> | null = null;
   const mcp = async (): Promise<McpEndpoint> => (endpoint ??= loadEndpoint(parts));
@@ -81,10 +84,12 @@ export function createApp(parts: AppParts): BridgeApp {
     if (refusal === null) await next();
     else c.res = refuse(c, refusal);
     finish(c, at, clock.monotonic() - start);
+    const later = c.get("refusal") === undefined ? null : refusals.enter();
+    if (later !== null) await later;
   });
 
   app.post("/mcp", async (c) => {
-    const authenticated = await authenticate(c.req.raw);
+    const authenticated = await authenticate(c);
     if (!authenticated.ok) return refuse(c, authenticated.failure);
     c.set("caller", authenticated.value);
     const accepted = parseAccept(c.req.raw.headers.get("accept"));
@@ -106,7 +111,7 @@ export function createApp(parts: AppParts): BridgeApp {
   });
   if (metrics !== null) {
     app.get("/metrics", async (c) => {
-      const authenticated = await authenticate(c.req.raw);
+      const authenticated = await authenticate(c);
       if (!authenticated.ok) return refuse(c, authenticated.failure);
       c.set("caller", authenticated.value);
       return c.body(await metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
@@ -129,6 +134,10 @@ export function createApp(parts: AppParts): BridgeApp {
       await (await endpoint)?.close();
     },
   };
+
+  async function authenticate(c: Context<HttpEnv>): Promise<Result<Caller, AuthFailure>> {
+    return parts.authenticate(c.req.raw, c.env?.incoming?.socket.remoteAddress ?? "");
+  }
 
   function finish(c: Context<HttpEnv>, at: number, elapsedMs: number): void {
     const requestId = c.get("requestId");

@@ -7,8 +7,10 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { nanoid } from "nanoid";
+import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
+import { createRefusalLane } from "./refusal-lane.ts";
 import { jsonHeaders } from "./refusal.ts";
 
 export interface ListenOptions {
@@ -18,18 +20,21 @@ export interface ListenOptions {
   readonly port: number;
   /** Open sockets; one more is closed at once. */
   readonly maxConnections: number;
+  readonly clock: Clock;
   readonly log: Log;
   /** For tests; what is left out keeps its default. */
   readonly limits?: Partial<ReceiveLimits>;
 }
 
-/** How long a request may take to arrive, in ms. How long its answer takes is nobody's business here. */
+/** How long a request may take to arrive, in ms, and how long nobody may take up its answer. How long the answer takes to be made is nobody's business here. */
 export interface ReceiveLimits {
   readonly headersTimeout: number;
   readonly requestTimeout: number;
   readonly connectionsCheckingInterval: number;
   /** Above the 60 s after which proxies usually drop an idle connection, so that it is theirs to close. */
   readonly keepAliveTimeout: number;
+  /** A socket is cut when it has taken nothing of its answer for this long. */
+  readonly takeTimeout: number;
 }
 
 const defaultLimits: ReceiveLimits = {
@@ -37,6 +42,7 @@ const defaultLimits: ReceiveLimits = {
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
   keepAliveTimeout: 65_000,
+  takeTimeout: 30_000,
 };
 
 export interface Listening {
@@ -50,7 +56,8 @@ export type ListenFailure = { code: "address_in_use" | "address_not_available" |
 
 /** Throws only for what is not about the address. */
 export async function listen(options: ListenOptions): Promise<Result<Listening, ListenFailure>> {
-  const { app, host, log } = options;
+  const { app, host, clock, log } = options;
+  const refusals = createRefusalLane(clock);
   const answering = new WeakMap<Duplex, ServerResponse>();
   const serve = getRequestListener((request, env) => app.fetch(request, env), {
     hostname: "localhost",
@@ -68,15 +75,22 @@ export async function listen(options: ListenOptions): Promise<Result<Listening, 
     void serve(incoming, outgoing);
   };
 
-  const server = createServer({ ...defaultLimits, ...options.limits, requireHostHeader: false }, onRequest);
+  const { takeTimeout, ...limits } = { ...defaultLimits, ...options.limits };
+  const server = createServer({ ...limits, requireHostHeader: false }, onRequest);
   server.maxConnections = options.maxConnections;
+  // Nothing has moved on this socket for that long, in either direction.
+  server.setTimeout(takeTimeout, (socket) => {
+    const answer = answering.get(socket);
+    const isBeingMade = answer?.writableFinished === false && socket.writableLength === 0;
+    if (!isBeingMade) socket.destroy();
+  });
   // The app itself says `100 Continue`, once it wants the body.
   server.on("checkContinue", onRequest);
   server.on("checkExpectation", (incoming) => {
-    refuseRaw(incoming.socket, 417, "unknown expectation");
+    void refuseRaw(incoming.socket, 417, "unknown expectation");
   });
   server.on("connect", (_incoming, socket) => {
-    refuseRaw(socket, 405, "CONNECT");
+    void refuseRaw(socket, 405, "CONNECT");
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const answer = answering.get(socket);
@@ -84,7 +98,7 @@ export async function listen(options: ListenOptions): Promise<Result<Listening, 
     const isAnswering =
       answer !== undefined && !answer.writableFinished && (answer.headersSent || answer.req.complete);
     if (isAnswering || !socket.writable || error.code === "ECONNRESET") socket.destroy(error);
-    else refuseRaw(socket, statusOf(error), error.code ?? "unknown");
+    else void refuseRaw(socket, statusOf(error), error.code ?? "unknown");
   });
 
   const failure = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
@@ -122,9 +136,17 @@ export async function listen(options: ListenOptions): Promise<Result<Listening, 
   }
 
   /** For what never becomes a Request. */
-  function refuseRaw(socket: Duplex & { destroySoon?: () => void }, status: number, reason: string): void {
+  async function refuseRaw(
+    socket: Duplex & { destroySoon?: () => void },
+    status: number,
+    reason: string,
+  ): Promise<void> {
     const requestId = nanoid();
     log.warn({ requestId, status, reason }, "request refused");
+    socket.on("error", () => {
+      socket.destroy();
+    });
+    await refusals.enter();
     const body = bodyOf(status, requestId);
     const headers = {
       ...headersOf(requestId),
@@ -132,9 +154,6 @@ export async function listen(options: ListenOptions): Promise<Result<Listening, 
       "content-length": String(Buffer.byteLength(body)),
     };
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.on("error", () => {
-      socket.destroy();
-    });
     socket.write(`HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n${body}`);
     if (socket.destroySoon === undefined) socket.end();
     else socket.destroySoon();

@@ -5,6 +5,7 @@
 import type { AuthFailure } from "../auth/caller.ts";
 
 export type HttpRefusal =
+  | { code: "too_many_headers" }
   | { code: "malformed_host" }
   | { code: "foreign_host"; host: string }
   | { code: "foreign_origin"; origin: string }
@@ -32,6 +33,7 @@ interface Wire {
 }
 
 const wireOf: Readonly<Record<HttpRefusal["code"], Wire>> = {
+  too_many_headers: { status: 431, rpcCode: -32000, message: "The request has too many headers." },
   malformed_host: {
     status: 400,
     rpcCode: -32000,

@@ -16,6 +16,8 @@ export function createVisitorCheck(allowedHosts: readonly string[]): VisitorChec
   const hostnames = new Set([...loopbackNames, ...allowedHosts.map((host) => host.toLowerCase())]);
 
   return (request, incoming) => {
+    // Node drops what comes after the 2,000th, and with it what is judged here.
+    if ((incoming?.rawHeaders.length ?? 0) > 2 * maxHeaders) return { code: "too_many_headers" };
     const host = hostOf(request, incoming);
     const hostname = host === null ? undefined : hostSyntax.exec(host)?.[1];
     if (host === null || hostname === undefined) return { code: "malformed_host" };
@@ -38,6 +40,9 @@ export function createVisitorCheck(allowedHosts: readonly string[]): VisitorChec
     }
   };
 }
+
+/** Browsers and proxies send some 40 at most. */
+const maxHeaders = 100;
 
 const loopbackNames: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
 

@@ -54,7 +54,14 @@ const servers: Record<string, () => Promise<number>> = {
       log: silentLog,
       onArrival: () => {},
     });
-    const listening = await listen({ app, host: "127.0.0.1", port: 0, maxConnections: 2048, log: silentLog });
+    const listening = await listen({
+      app,
+      host: "127.0.0.1",
+      port: 0,
+      maxConnections: 2048,
+      clock: systemClock,
+      log: silentLog,
+    });
     if (!listening.ok) throw new Error(listening.failure.code);
     return listening.value.port;
   },

@@ -3,6 +3,7 @@ import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { listen, type ListenOptions } from "../../src/http/listen.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { createEchoServer, Waiting } from "./fixture/echo-server.ts";
 import {
@@ -16,7 +17,14 @@ import {
 } from "./fixture/start-bridge.ts";
 
 const app = { fetch: () => new Response("{}") };
-const options: ListenOptions = { app, host: "127.0.0.1", port: 0, maxConnections: 10, log: silentLog };
+const options: ListenOptions = {
+  app,
+  host: "127.0.0.1",
+  port: 0,
+  maxConnections: 10,
+  clock: systemClock,
+  log: silentLog,
+};
 
 describe("listening", () => {
   it.each([

@@ -101,6 +101,8 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     "--state-dir",
     options.stateDir ?? join(scratch, "state"),
   ];
+  // Tests are in more of a hurry than any user; those about limits set their own.
+  argv.push("--requests-per-minute=0");
   argv.push("--roots", roots.join(","), ...(codex === null ? [] : ["--codex", codex]), ...flags);
   const running = openDoor({ argv, env: { CODEX_HOME: codexHome, ...env } }, scratch);
   const { child } = running;

@@ -105,6 +105,7 @@ export function serveFlags(options: DoorOptions, port: number): string[] {
     `--root=${options.project}`,
     `--codex=${options.codex}`,
     `--state-dir=${join(options.codexHome, "bridge-state")}`,
+    "--requests-per-minute=0",
     ...(options.flags ?? []),
   ];
 }
