@@ -50,11 +50,11 @@ export function createAuthenticate(
   };
 }
 
-const callerVia: Readonly<Record<Caller["via"], Caller>> = {
+const callerVia = {
   none: owner("none"),
   "static-token": owner("static-token"),
   "header-secret": owner("header-secret"),
-};
+} as const;
 
 function owner(via: Caller["via"]): Caller {
   return Object.freeze({ subject: ownerSubject, scopes: Object.freeze(["read", "write"] as const), via });

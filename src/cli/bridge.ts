@@ -7,6 +7,7 @@ import { openFileAuditLog } from "../audit/file-audit-log.ts";
 import { auditDirectoryOf } from "../audit/audit-directory.ts";
 import { toJobEntry, toRequestEntry } from "../audit/audit-entry.ts";
 import { createRedactor } from "../audit/redact.ts";
+import { createChallenges } from "../auth/challenge.ts";
 import type { Codex } from "../codex/codex.ts";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
 import type { BackendFacts } from "../codex/backend.ts";
@@ -149,8 +150,10 @@ export async function createBridge(
   const closing = new AbortController();
   let fingerprint = (): string => "";
   let mcpServer: Promise<McpServerFactory> | null = null;
+  const challenges = createChallenges(null);
   const room: ToolRoom = {
     version,
+    challenges,
     ceiling,
     projects: projects.value,
     limits: { fastReturnMs: config.fastReturnMs, jobMs: config.upstreamTimeoutMs },
@@ -170,10 +173,12 @@ export async function createBridge(
     home: environment["HOME"] ?? null,
     redact,
   };
+  const door = createDoorCheck(config, clock, log);
   const http = createApp({
     version,
     allowedHosts: config.allowedHosts,
-    authenticate: createDoorCheck(config, clock),
+    authenticate: door.authenticate,
+    challenges,
     mcpServer: async (context) => (await (mcpServer ??= loadMcpServer()))(context),
     readiness: () => {
       const readiness = readinessOf(codex, confinement);
@@ -230,6 +235,7 @@ export async function createBridge(
       await runner.close(graceMs);
       await codex.close();
       await http.close();
+      door.close();
       audit.record({ type: "stop" });
       await audit.close();
       await state.value.close();

@@ -1,23 +1,46 @@
 /** Puts together who may call this bridge: the owner's credentials, and whoever else can vouch for a bearer token. */
 import { createAdmission } from "../auth/admission.ts";
 import { createAuthenticate } from "../auth/bearer.ts";
+import { createTokenVerifier, isLive } from "../auth/created-token.ts";
 import type { Config } from "../config/load.ts";
 import type { Authenticate } from "../http/app.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
 
-export function createDoorCheck(config: Config, clock: Clock): Authenticate {
+export interface DoorCheck {
+  readonly authenticate: Authenticate;
+  close(): void;
+}
+
+export function createDoorCheck(config: Config, clock: Clock, log: Log): DoorCheck {
   const { requestsPerMinute, failedAuthPerMinute } = config;
-  const authenticate = createAuthenticate({
+  const created = createTokenVerifier(config.stateDir, clock, log);
+  const credentials = {
     token: config.token ?? null,
     noAuth: config.noAuth,
     headerSecret: config.headerSecret ?? null,
-  });
-  return createAdmission({
-    authenticate,
-    requestsPerMinute,
-    failedAuthPerMinute,
-    monotonic: () => clock.monotonic(),
-  });
+  };
+  return {
+    authenticate: createAdmission({
+      authenticate: createAuthenticate(credentials, [created.verify]),
+      requestsPerMinute,
+      failedAuthPerMinute,
+      monotonic: () => clock.monotonic(),
+    }),
+    close() {
+      created.close();
+    },
+  };
+}
+
+/** Whether anybody could ever be let in. */
+export async function hasAuth(config: Config, now: number): Promise<boolean> {
+  if (config.noAuth || config.token !== undefined || config.headerSecret !== undefined) return true;
+  const { createTokenReader } = await import("../auth/token-store.ts");
+  const reader = createTokenReader(config.stateDir);
+  const tokens = reader.store()?.list() ?? [];
+  reader.close();
+  return tokens.some((token) => isLive(token, now));
 }
 
 /** How callers prove who they are, in words. */
@@ -25,5 +48,5 @@ export function authName(config: Config): string {
   if (config.noAuth) return "none";
   if (config.token !== undefined)
     return config.headerSecret === undefined ? "token" : "token or header secret";
-  return "header secret";
+  return config.headerSecret === undefined ? "created token" : "header secret";
 }

@@ -23,6 +23,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "list, show or watch jobs, or cancel one",
     load: async () => import("./jobs.ts"),
   },
+  token: {
+    summary: "create, list or revoke tokens for callers",
+    load: async () => import("./token.ts"),
+  },
   demo: {
     summary: "show what the bridge does, with the real Codex and a scripted model; needs no login and no key",
     load: async () => import("./demo.ts"),

@@ -9,6 +9,7 @@ import { createLog, type Log } from "../lib/log.ts";
 import { prettyDestination } from "../lib/pretty-log.ts";
 import { version } from "../lib/version.ts";
 import { createBridge } from "./bridge.ts";
+import { hasAuth } from "./door-check.ts";
 import { loadConfigFor, parseFlags, printProblems, settingsHelp } from "./flags.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
@@ -27,7 +28,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     printProblems(terminal, config.ok ? problems : [...problems, ...config.failure]);
     return EXIT_USAGE;
   }
-  if (!hasAuth(config.value)) {
+  if (!(await hasAuth(config.value, Date.now()))) {
     terminal.stderr.write(missingAuthText());
     return EXIT_USAGE;
   }
@@ -113,15 +114,12 @@ function logFor(terminal: Terminal, config: Config): Log {
   return createLog(config.logLevel, prettyDestination(write, environment["NO_COLOR"] === undefined));
 }
 
-function hasAuth(config: Config): boolean {
-  return config.noAuth || config.token !== undefined || config.headerSecret !== undefined;
-}
-
 function missingAuthText(): string {
   const token = toEnvironmentName("token");
   return `codex-gpt-bridge serve: say how callers prove who they are. One of:
   ${token}: a token of at least 32 characters, for example
       export ${token}=$(openssl rand -hex 32)
+  codex-gpt-bridge token create --name <name>: a token for each caller, which you can take back
   ${toEnvironmentName("headerSecret")}: a secret that your tunnel client adds as a header
   ${toEnvironmentName("noAuth")}=1 (or --no-auth): no authentication, on loopback only, to try things out
 `;

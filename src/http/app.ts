@@ -5,7 +5,8 @@
 import type { AuthInfo, McpServerFactory } from "@modelcontextprotocol/server";
 import { Hono, type Context } from "hono";
 import { nanoid } from "nanoid";
-import type { AuthFailure, Caller } from "../auth/caller.ts";
+import type { AuthFailure, Caller, Scope } from "../auth/caller.ts";
+import type { Challenges } from "../auth/challenge.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Result } from "../lib/result.ts";
@@ -41,6 +42,7 @@ export interface AppParts {
   /** Host names besides loopback's own, without a port. */
   readonly allowedHosts: readonly string[];
   readonly authenticate: Authenticate;
+  readonly challenges: Challenges;
   /** One server per request. `ctx.authInfo.extra` carries the caller and the request id: see `callOf`. */
   readonly mcpServer: McpServerFactory;
   readonly readiness: () => { ok: true } | { ok: false; reason: string };
@@ -96,8 +98,15 @@ export function createApp(parts: AppParts): BridgeApp {
     if (!accepted.json && !accepted.sse) return refuse(c, { code: "not_acceptable" });
     const body = await readJsonBody(c.req.raw, c.env ?? {});
     if (!body.ok) return refuse(c, body.failure);
-    const authInfo = toAuthInfo({ caller: authenticated.value, requestId: c.get("requestId") });
-    return (await mcp()).answer({ request: c.req.raw, body: body.value, authInfo, accepted });
+    let lacking: Scope | null = null;
+    const lacks = (scope: Scope): void => {
+      lacking = scope;
+    };
+    const authInfo = toAuthInfo({ caller: authenticated.value, requestId: c.get("requestId"), lacks });
+    const answer = await (await mcp()).answer({ request: c.req.raw, body: body.value, authInfo, accepted });
+    return lacking === null
+      ? answer
+      : toForbidden(answer, parts.challenges.insufficientScope(lacking), c.req.raw);
   });
   app.all("/mcp", (c) => refuse(c, { code: "method_not_allowed", allow: "POST" }));
 
@@ -135,6 +144,12 @@ export function createApp(parts: AppParts): BridgeApp {
     },
   };
 
+  function refuse(c: Context<HttpEnv>, refusal: HttpRefusal): Response {
+    c.set("refusal", refusal);
+    const shape = c.req.path === "/mcp" ? "json-rpc" : "json";
+    return toResponse(refusal, shape, c.get("requestId"), parts.challenges);
+  }
+
   async function authenticate(c: Context<HttpEnv>): Promise<Result<Caller, AuthFailure>> {
     return parts.authenticate(c.req.raw, c.env?.incoming?.socket.remoteAddress ?? "");
   }
@@ -168,15 +183,12 @@ async function loadEndpoint({ mcpServer, restoreHeaders, log }: AppParts): Promi
   });
 }
 
-function refuse(c: Context<HttpEnv>, refusal: HttpRefusal): Response {
-  c.set("refusal", refusal);
-  return toResponse(refusal, c.req.path === "/mcp" ? "json-rpc" : "json", c.get("requestId"));
-}
-
 /** Who calls, and under which id the call is in the logs. */
 export interface Call {
   readonly caller: Caller;
   readonly requestId: string;
+  /** For a tool that refuses because of the caller's scopes: where the answer has not begun, it becomes a 403. */
+  readonly lacks: (scope: Scope) => void;
 }
 
 function toAuthInfo(call: Call): AuthInfo {
@@ -189,4 +201,15 @@ export function callOf(authInfo: AuthInfo | undefined): Call {
   const call = authInfo?.extra?.["call"];
   if (call === undefined) throw new Error("this MCP request did not come through the HTTP room");
   return call as Call;
+}
+
+/**
+ * MCP 2026-07-28, authorization: a call that needs more scope is answered 403, and the client may ask for it. The body
+ * stays the tool's own answer. ChatGPT reads the challenge there, in `_meta`, and takes any 403 for a broken connector.
+ */
+function toForbidden(answer: Response, challenge: string, request: Request): Response {
+  if (request.headers.get("user-agent")?.startsWith("openai-mcp/") === true) return answer;
+  const headers = new Headers(answer.headers);
+  headers.set("www-authenticate", challenge);
+  return new Response(answer.body, { status: 403, headers });
 }

@@ -3,6 +3,7 @@
  * JSON-RPC's shape on /mcp. Never HTML, a stack, a path, or anything that the request contained.
  */
 import type { AuthFailure } from "../auth/caller.ts";
+import type { Challenges } from "../auth/challenge.ts";
 
 export type HttpRefusal =
   | { code: "too_many_headers" }
@@ -69,13 +70,21 @@ const wireOf: Readonly<Record<HttpRefusal["code"], Wire>> = {
 };
 
 /** `ref` is the request id: a tunnel may drop the header that carries it. */
-export function toResponse(refusal: HttpRefusal, shape: "json-rpc" | "json", ref: string): Response {
+export function toResponse(
+  refusal: HttpRefusal,
+  shape: "json-rpc" | "json",
+  ref: string,
+  challenges: Challenges,
+): Response {
   const { status, rpcCode, message } = wireOf[refusal.code];
   const body =
     shape === "json-rpc"
       ? { jsonrpc: "2.0", id: null, error: { code: rpcCode, message, data: { code: refusal.code, ref } } }
       : { ok: false, error: { code: refusal.code, message, ref } };
-  return new Response(JSON.stringify(body), { status, headers: { ...jsonHeaders, ...ownHeaders(refusal) } });
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { ...jsonHeaders, ...ownHeaders(refusal, challenges) },
+  });
 }
 
 /** The headers of every JSON answer that is not MCP's own. */
@@ -85,12 +94,12 @@ export const jsonHeaders = {
   "x-content-type-options": "nosniff",
 } as const;
 
-function ownHeaders(refusal: HttpRefusal): Record<string, string> {
+function ownHeaders(refusal: HttpRefusal, challenges: Challenges): Record<string, string> {
   switch (refusal.code) {
     case "no_credential":
-      return { "www-authenticate": `Bearer realm="codex-gpt-bridge"` };
+      return { "www-authenticate": challenges.noCredential };
     case "wrong_credential":
-      return { "www-authenticate": `Bearer realm="codex-gpt-bridge", error="invalid_token"` };
+      return { "www-authenticate": challenges.wrongCredential };
     case "too_many_requests":
       return { "retry-after": String(Math.max(1, Math.ceil(refusal.retryAfterMs / 1000))) };
     case "method_not_allowed":

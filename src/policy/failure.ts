@@ -6,6 +6,7 @@
 export type Failure =
   | { code: "invalid_argument"; argument: string; reason: string }
   | { code: "unknown_project"; known: readonly string[] }
+  | { code: "insufficient_scope"; needs: "read" | "write" }
   | { code: "cwd_not_allowed" }
   | { code: "cwd_required"; known: readonly string[] }
   | { code: "secrets_found"; kinds: Readonly<Record<string, number>>; more: boolean }

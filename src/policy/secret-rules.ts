@@ -132,6 +132,8 @@ export const CONTENT_RULES: readonly ContentRule[] = [
   block("sentry", "sntrys_ sntryu_", /(?<![A-Za-z0-9_])sntry[su]_[A-Za-z0-9+/=_-]{40,400}/y),
   block("newrelic", "nrak-", /(?<![A-Za-z0-9_])NRAK-[A-Z0-9]{27}/y),
   block("age", "age-secret-key-1", /AGE-SECRET-KEY-1[A-Z0-9]{40,80}/y),
+  // This bridge's own created tokens: auth/created-token.ts.
+  block("api-token", "cgb_", /(?<![A-Za-z0-9_])cgb_[0-9A-Za-z]{16}_[0-9A-Za-z]{43}(?![0-9A-Za-z])/y),
   block(
     "api-token",
     "dckr_pat_ pmak- figd_ glsa_ glc_ sbp_ gsk_ pplx- xai- pscale_ tskey- xkeysib- nfp_ fm2_ hrku- sq0atp- sq0csp- dp.pt. dp.st. r8_",

@@ -56,6 +56,7 @@ export const bridgeStatus = defineTool({
     "Which projects there are, what is allowed in them, whether Codex is ready, and which calls reached the bridge " +
     "lately. Changes nothing.",
   hints: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scope: "read",
   input: z.strictObject({}),
   output,
 

@@ -15,6 +15,7 @@ export const codexJobCancel = defineTool({
     "Ends a queued or running job and the commands that it started. Files that were changed before stay changed. " +
     "The thread can be continued with codex_reply. A job that has ended already stays as it is.",
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scope: "read",
   input: z.strictObject({ jobId: input.jobId }),
   output: jobAnswer,
 

@@ -21,6 +21,7 @@ export const codexJobStatus = defineTool({
     "conversation and lists recent ones, so a lost id is no problem. With cursor (nextCursor of the last answer) it " +
     "returns as soon as there are new events.",
   hints: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scope: "read",
   input: z.strictObject({
     jobId: input.jobId.optional(),
     cursor: z

@@ -13,6 +13,7 @@ export const codexRead = defineTool({
     "It runs commands in a read-only sandbox and changes nothing. A short task returns its answer; a longer one " +
     "returns a jobId for codex_job_status.",
   hints: { readOnlyHint: true, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  scope: "read",
   input: z.strictObject({ prompt: input.prompt, ...newTurnInput }),
   output: jobAnswer,
 

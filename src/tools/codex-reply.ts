@@ -18,6 +18,7 @@ export const codexReply = defineTool({
     "keeps the project, directory and sandbox of the thread. With fork true a branch of the thread is started and " +
     "the original stays as it is.",
   hints: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  scope: "read",
   input: z.strictObject({
     threadId: input.threadId,
     prompt: input.prompt,
@@ -49,6 +50,10 @@ async function wishOfReply(
 ): Promise<Result<Wish, Failure>> {
   const thread = await ownThread(threadId, call, room);
   if (thread === null) return fail({ code: "unknown_thread" });
+  // A thread that writes goes on for those who may start one; also when writing has since been forbidden.
+  if (thread.sandbox === "workspace-write" && !call.caller.scopes.includes("write")) {
+    return fail({ code: "insufficient_scope", needs: "write" });
+  }
   const project = room.projects.find(({ name }) => name === thread.project);
   if (project === undefined) return fail({ code: "unknown_thread" });
   const sandbox = decideSandboxOfReply(thread.sandbox, project, room.ceiling);

@@ -15,6 +15,7 @@ export const codexRun = defineTool({
     "sandbox workspace-write and only where the owner allows writing. The answer lists changes and a diff. A short " +
     "task returns its answer; a longer one returns a jobId for codex_job_status.",
   hints: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  scope: "write",
   input: z.strictObject({
     prompt: input.prompt,
     sandbox: z

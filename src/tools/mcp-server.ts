@@ -11,12 +11,12 @@ import {
   type McpServerFactory,
 } from "@modelcontextprotocol/server";
 import type { z } from "zod";
-import type { Caller } from "../auth/caller.ts";
+import type { Caller, Scope } from "../auth/caller.ts";
 import type { Failure } from "../policy/failure.ts";
 import { toRefusal } from "./refusal.ts";
 import type { ToolRoom } from "./room.ts";
 import { toWireTools } from "./tool-list.ts";
-import type { Tool, ToolCall, ToolOutcome } from "./tool.ts";
+import { refused, type Tool, type ToolCall, type ToolOutcome } from "./tool.ts";
 
 /** Read by ChatGPT; the first 512 characters count. */
 export const INSTRUCTIONS =
@@ -29,6 +29,13 @@ export const INSTRUCTIONS =
 const CONVERSATION_KEY = "openai/session";
 const MAX_CONVERSATION_CHARACTERS = 256;
 
+interface CallFromHttp {
+  readonly caller: Caller;
+  readonly requestId: string;
+  /** To be told when the caller's scopes did not suffice. */
+  readonly lacks: (scope: Scope) => void;
+}
+
 /**
  * `callOf` takes the caller and the request id out of what the HTTP room handed over. The request ids of calls that
  * have their audit line go into `recordedCalls`; whoever writes lines for the other requests takes them out.
@@ -36,7 +43,7 @@ const MAX_CONVERSATION_CHARACTERS = 256;
 export function createMcpServerFactory(
   tools: readonly Tool[],
   room: ToolRoom,
-  callOf: (authInfo: AuthInfo | undefined) => { caller: Caller; requestId: string },
+  callOf: (authInfo: AuthInfo | undefined) => CallFromHttp,
   recordedCalls: Set<string>,
 ): McpServerFactory {
   // Made when it is first asked for: the schemas take some 10 ms, which the start of the bridge need not wait for.
@@ -52,7 +59,7 @@ export function createMcpServerFactory(
     server.setRequestHandler("tools/call", async (request, context): Promise<CallToolResult> => {
       const arrivedAt = room.clock.monotonic();
       const redactionsBefore = room.redactions();
-      const { caller, requestId } = callOf(context.http?.authInfo);
+      const { caller, requestId, lacks } = callOf(context.http?.authInfo);
       const { name, arguments: args = {} } = request.params;
       const conversation = conversationOf(context.mcpReq["_meta"]);
       const call: ToolCall = {
@@ -65,6 +72,8 @@ export function createMcpServerFactory(
       const tool = byName.get(name);
       const outcome = tool === undefined ? null : await answer(tool, args, call);
       const result = outcome === null ? null : toResult(outcome, requestId);
+      const needs = neededScope(outcome);
+      if (needs !== null) lacks(needs);
       recordedCalls.add(requestId);
       room.audit.record({
         type: "call",
@@ -89,13 +98,15 @@ export function createMcpServerFactory(
   };
 
   async function answer(tool: Tool, args: unknown, call: ToolCall): Promise<ToolOutcome> {
+    if (!call.caller.scopes.includes(tool.scope))
+      return refused({ code: "insufficient_scope", needs: tool.scope });
     const parsed = tool.input.safeParse(args);
-    if (!parsed.success) return { kind: "refused", failure: toArgumentFailure(parsed.error) };
+    if (!parsed.success) return refused(toArgumentFailure(parsed.error));
     try {
       return await tool.run(parsed.data, call, room);
     } catch (error) {
       room.log.error({ requestId: call.ref, tool: tool.name, err: error }, "a tool failed");
-      return { kind: "refused", failure: { code: "internal" } };
+      return refused({ code: "internal" });
     }
   }
 
@@ -108,7 +119,12 @@ export function createMcpServerFactory(
     room.log.info({ requestId: ref, refusal: outcome.failure }, "call refused");
     const message = room.redact(error.message);
     const content = { status: "refused", error: { ...error, message }, ref, nextAction };
+    const needs = neededScope(outcome);
     return {
+      // ChatGPT shows its sign-in for this one.
+      ...(needs === null
+        ? {}
+        : { _meta: { "mcp/www_authenticate": [room.challenges.insufficientScope(needs)] } }),
       isError: true,
       content: [{ type: "text", text: JSON.stringify(content) }],
       structuredContent: content,
@@ -128,6 +144,12 @@ function toArgumentFailure(error: z.ZodError): Failure {
   }
   const reason = (issue?.message ?? "is not valid").replace(/^Invalid input: /, "is not valid: ");
   return { code: "invalid_argument", argument, reason: reason.charAt(0).toLowerCase() + reason.slice(1) };
+}
+
+function neededScope(outcome: ToolOutcome | null): Scope | null {
+  return outcome?.kind === "refused" && outcome.failure.code === "insufficient_scope"
+    ? outcome.failure.needs
+    : null;
 }
 
 function outcomeOf(outcome: ToolOutcome | null): string {

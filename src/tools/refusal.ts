@@ -37,6 +37,13 @@ function words(failure: Failure): Words {
       return no(`The argument "${failure.argument}" ${failure.reason}.`, CORRECT_IT);
     case "unknown_project":
       return no(`There is no such project. Projects: ${list(failure.known)}.`, "Name one of these projects.");
+    case "insufficient_scope":
+      return no(
+        `This connection may not do that: it lacks the permission to ${failure.needs}.`,
+        failure.needs === "write"
+          ? "Use codex_read for questions. For changes, tell the user to connect with the permission to write."
+          : "Tell the user to connect again, with the permission to read.",
+      );
     case "cwd_required":
       return no(
         `Say where to work: there is more than one project (${list(failure.known)}).`,

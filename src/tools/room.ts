@@ -1,5 +1,6 @@
 /** What the tools work with. Made once by the door; holds no state of its own. */
 import type { AuditLog } from "../audit/audit-log.ts";
+import type { Challenges } from "../auth/challenge.ts";
 import type { Codex } from "../codex/codex.ts";
 import type { ConfinementProof } from "../codex/confinement-proof.ts";
 import type { JobStore, ThreadStore } from "../jobs/store.ts";
@@ -16,6 +17,7 @@ export interface ToolRoom {
   readonly limits: RoomLimits;
   /** How callers prove who they are, in one word. */
   readonly auth: string;
+  readonly challenges: Challenges;
   readonly confinement: ConfinementProof;
   readonly codex: Codex;
   readonly runner: Runner;

@@ -2,9 +2,13 @@
 import { createHash } from "node:crypto";
 import type { Tool as WireTool } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import { scopesFor } from "../auth/caller.ts";
 import type { Tool } from "./tool.ts";
 
-export function toWireTools(tools: readonly Tool[]): WireTool[] {
+/** `securitySchemes` is OpenAI's own; clients that follow the specification alone find it in `_meta`. */
+type ListedTool = WireTool & { readonly securitySchemes: readonly object[] };
+
+export function toWireTools(tools: readonly Tool[]): ListedTool[] {
   return tools.map((tool) => ({
     name: tool.name,
     title: tool.title,
@@ -12,7 +16,14 @@ export function toWireTools(tools: readonly Tool[]): WireTool[] {
     inputSchema: toJsonSchema(tool.input, "input"),
     outputSchema: toJsonSchema(tool.output, "output"),
     annotations: { title: tool.title, ...tool.hints },
+    securitySchemes: securitySchemesOf(tool),
+    _meta: { securitySchemes: securitySchemesOf(tool) },
   }));
+}
+
+/** Both, since the list does not change with settings: behind a tunnel ChatGPT signs nobody in, elsewhere it does. */
+function securitySchemesOf({ scope }: Tool): readonly object[] {
+  return [{ type: "noauth" }, { type: "oauth2", scopes: scopesFor(scope) }];
 }
 
 export function fingerprintOf(wireTools: readonly WireTool[]): string {

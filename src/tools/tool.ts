@@ -3,7 +3,7 @@
  * (tools/list, validation, docs/tools.md) is made from it.
  */
 import type { z } from "zod";
-import type { Caller } from "../auth/caller.ts";
+import type { Caller, Scope } from "../auth/caller.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { ToolRoom } from "./room.ts";
 
@@ -37,6 +37,8 @@ export interface Tool<Input extends z.ZodType = z.ZodType> {
   readonly title: string;
   readonly description: string;
   readonly hints: ToolHints;
+  /** What a caller has to be allowed to call it at all; checked before anything else. */
+  readonly scope: Scope;
   readonly input: Input;
   readonly output: z.ZodType;
   run(args: z.output<Input>, call: ToolCall, room: ToolRoom): Promise<ToolOutcome>;

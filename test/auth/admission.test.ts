@@ -15,10 +15,10 @@ function start(limits: { requestsPerMinute?: number; failedAuthPerMinute?: numbe
     ...limits,
   });
   return {
-    pass(ms: number) {
+    pass: (ms: number): void => {
       now += ms;
     },
-    async ask(sent: string | null, peer = home): Promise<string> {
+    ask: async (sent: string | null, peer = home): Promise<string> => {
       const headers = sent === null ? {} : { authorization: `Bearer ${sent}` };
       const verdict = await admit(new Request("http://x/mcp", { headers }), peer);
       return verdict.ok ? "in" : verdict.failure.code;

@@ -12,7 +12,7 @@ function startAt(perMinute: number, maxKeys?: number) {
   return {
     limit,
     takeAll,
-    pass(ms: number) {
+    pass: (ms: number): void => {
       now += ms;
     },
   };

@@ -11,6 +11,7 @@ import { connect } from "node:net";
 import { serve } from "@hono/node-server";
 import { createMcpHandler, Server, type McpRequestContext } from "@modelcontextprotocol/server";
 import { Hono } from "hono";
+import { createChallenges } from "../../src/auth/challenge.ts";
 import { createAuthenticate } from "../../src/auth/bearer.ts";
 import { createApp } from "../../src/http/app.ts";
 import { listen } from "../../src/http/listen.ts";
@@ -45,6 +46,7 @@ const servers: Record<string, () => Promise<number>> = {
     const { app } = createApp({
       version: "0.0.0",
       allowedHosts: [],
+      challenges: createChallenges(null),
       authenticate: createAuthenticate({ token, noAuth: false, headerSecret: null }),
       mcpServer,
       readiness: () => ({ ok: true }),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createChallenges } from "../../src/auth/challenge.ts";
 import { createAuthenticate } from "../../src/auth/bearer.ts";
 import { ownerSubject, type AuthFailure } from "../../src/auth/caller.ts";
 import { callOf, createApp, type AppParts, type Arrival } from "../../src/http/app.ts";
@@ -22,6 +23,7 @@ function room(overrides: Partial<AppParts> = {}): Room {
   const { app } = createApp({
     version: "1.2.3",
     allowedHosts: ["bridge.example"],
+    challenges: createChallenges(null),
     authenticate: createAuthenticate({ token, noAuth: false, headerSecret }),
     mcpServer: createEchoServer(),
     readiness: () => ({ ok: true }),
@@ -235,7 +237,10 @@ describe("a refusal of the caller", () => {
     [
       { code: "wrong_credential" },
       401,
-      { "www-authenticate": 'Bearer realm="codex-gpt-bridge", error="invalid_token"' },
+      {
+        "www-authenticate":
+          'Bearer realm="codex-gpt-bridge", error="invalid_token", error_description="The credential is not valid, or no longer."',
+      },
     ],
     [
       { code: "too_many_requests", retryAfterMs: 1200 },

@@ -10,6 +10,10 @@ const samples: { [C in FailureCode]: FailureOf<C>[] } = {
     { code: "unknown_project", known: ["app", "site"] },
     { code: "unknown_project", known: [] },
   ],
+  insufficient_scope: [
+    { code: "insufficient_scope", needs: "write" },
+    { code: "insufficient_scope", needs: "read" },
+  ],
   cwd_not_allowed: [{ code: "cwd_not_allowed" }],
   cwd_required: [{ code: "cwd_required", known: ["app", "site"] }],
   secrets_found: [

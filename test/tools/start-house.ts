@@ -1,11 +1,14 @@
 /**
  * The whole house in process, from MCP to a scripted Codex: real policy, real workspace on a real directory, real
- * runner, real HTTP room without a socket. Callers are told apart by their bearer token, which is their name.
+ * runner, real HTTP room without a socket. Callers are told apart by their bearer token, which is their name; "alice/read"
+ * is alice with a credential that may only read, "alice/none" with one that may nothing.
  */
 import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { scopesFor } from "../../src/auth/caller.ts";
+import { createChallenges } from "../../src/auth/challenge.ts";
 import { createMemoryAuditLog } from "../../src/audit/memory-audit-log.ts";
 import { createCodex } from "../../src/codex/codex.ts";
 import type { ConfinementProof } from "../../src/codex/confinement-proof.ts";
@@ -101,12 +104,14 @@ export async function startHouse(options: HouseOptions = {}) {
     isJudged: () => true,
     ensure: async () => verdict,
   };
+  const challenges = createChallenges(null);
   const room: ToolRoom = {
     version: "1.2.3",
     ceiling: { ...openCeiling, allowWrite: false, ...options.ceiling },
     projects,
     limits: { fastReturnMs: options.fastReturnMs ?? 5_000, jobMs: options.jobMs ?? 60_000 },
     auth: "token",
+    challenges,
     confinement,
     codex,
     runner,
@@ -132,10 +137,13 @@ export async function startHouse(options: HouseOptions = {}) {
     version: "1.2.3",
     allowedHosts: [],
     authenticate(request) {
-      const subject = request.headers.get("authorization")?.replace("Bearer ", "") ?? "";
+      const sent = request.headers.get("authorization")?.replace("Bearer ", "") ?? "";
+      const [subject = "", scope] = sent.split("/");
       if (subject === "") return fail({ code: "no_credential" });
-      return ok({ subject, scopes: ["read", "write"], via: "static-token" });
+      const scopes = scope === "none" ? [] : scopesFor(scope === "read" ? "read" : "write");
+      return ok({ subject, scopes, via: "static-token" });
     },
+    challenges,
     mcpServer: createMcpServerFactory(tools, room, callOf, new Set()),
     readiness: () => ({ ok: true }),
     metrics: null,

@@ -1,0 +1,115 @@
+/**
+ * Tokens that the owner creates by name, each a caller of its own: how one is made, and how a bearer token is found to
+ * be one. Knows a token only while it is made or checked, and logs none.
+ */
+import { hash, timingSafeEqual } from "node:crypto";
+import { customAlphabet } from "nanoid";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { fail, ok } from "../lib/result.ts";
+import type { VerifyToken } from "./bearer.ts";
+import { scopesFor, type Caller, type Scope } from "./caller.ts";
+import type { StoredToken } from "./token-store.ts";
+
+export interface TokenWish {
+  readonly name: string;
+  /** `write` includes `read`. */
+  readonly scope: Scope;
+  /** ms since the epoch */
+  readonly expiresAt: number;
+}
+
+const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const newId = customAlphabet(alphabet, 16);
+/** 256 bits. */
+const newSecret = customAlphabet(alphabet, 43);
+const tokenSyntax = /^cgb_([0-9A-Za-z]{16})_[0-9A-Za-z]{43}$/;
+
+/** `text` is the token itself, for its owner's eyes, once; what is stored is the rest. */
+export function makeToken(
+  wish: TokenWish,
+  now: number,
+): { readonly text: string; readonly stored: StoredToken } {
+  const tokenId = newId();
+  const text = `cgb_${tokenId}_${newSecret()}`;
+  return {
+    text,
+    stored: {
+      ...wish,
+      tokenId,
+      hash: hash("sha256", text),
+      createdAt: now,
+      lastUsedAt: null,
+      revokedAt: null,
+    },
+  };
+}
+
+export function isLive({ expiresAt, revokedAt }: StoredToken, now: number): boolean {
+  return revokedAt === null && now < expiresAt;
+}
+
+const NOTE_USE_EVERY_MS = 60_000;
+
+export interface TokenVerifier {
+  readonly verify: VerifyToken;
+  close(): void;
+}
+
+/** Looks at the store for every token, so that one revoked by another process is worth nothing a moment later. */
+export function createTokenVerifier(directory: string, clock: Clock, log: Log): TokenVerifier {
+  // Loaded by the first token that looks like one of these: the start of the bridge does not wait for it.
+  let reader: ReturnType<typeof openReader> | null = null;
+  const notedAt = new Map<string, number>();
+
+  return {
+    async verify(token) {
+      const tokenId = tokenSyntax.exec(token)?.[1];
+      if (tokenId === undefined) return null;
+      try {
+        const stored = (await (reader ??= openReader(directory))).store()?.find(tokenId) ?? null;
+        const now = clock.now();
+        if (stored === null || !matches(stored, token) || !isLive(stored, now)) {
+          return fail({ code: "wrong_credential" });
+        }
+        await noteUse(tokenId, now);
+        return ok(toCaller(stored));
+      } catch (error) {
+        log.error({ error: String(error) }, "the created tokens cannot be read, so none of them is let in");
+        return fail({ code: "wrong_credential" });
+      }
+    },
+    close() {
+      void reader?.then((opened) => {
+        opened.close();
+      });
+    },
+  };
+
+  async function noteUse(tokenId: string, now: number): Promise<void> {
+    if (Math.abs(now - (notedAt.get(tokenId) ?? -Infinity)) < NOTE_USE_EVERY_MS) return;
+    notedAt.set(tokenId, now);
+    try {
+      (await reader)?.store()?.noteUse(tokenId, now);
+    } catch (error) {
+      log.warn({ tokenId, error: String(error) }, "the use of a token could not be noted");
+    }
+  }
+}
+
+async function openReader(directory: string) {
+  const { createTokenReader } = await import("./token-store.ts");
+  return createTokenReader(directory);
+}
+
+function matches(stored: StoredToken, token: string): boolean {
+  return timingSafeEqual(Buffer.from(stored.hash, "hex"), hash("sha256", token, "buffer"));
+}
+
+function toCaller({ tokenId, scope }: StoredToken): Caller {
+  return {
+    subject: `token:${tokenId}`,
+    scopes: scopesFor(scope),
+    via: "created-token",
+  };
+}
