@@ -1,6 +1,6 @@
 /** Makes the Codex of this bridge: finds the command, and loads the driver that fits it when it is first needed. */
 import type { BackendParts } from "../codex/backend.ts";
-import type { ChildRegistry } from "../codex/child-registry.ts";
+import type { ChildRegistry } from "../lib/child-registry.ts";
 import { createCodex, type Codex } from "../codex/codex.ts";
 import { findCodex, type CodexInstall } from "../codex/install.ts";
 import type { Config } from "../config/load.ts";

@@ -1,6 +1,6 @@
 /** Takes the state directory for this bridge: made, in a fit place, locked, its database open, leftovers ended. */
 import { join } from "node:path";
-import { createChildRegistry, type ChildRegistry } from "../codex/child-registry.ts";
+import { createChildRegistry, type ChildRegistry } from "../lib/child-registry.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";

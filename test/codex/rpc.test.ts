@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ConnectionLost, createRpcConnection, RpcError } from "../../src/codex/app-server/rpc.ts";
-import type { Child, ChildExit } from "../../src/codex/child.ts";
+import type { Child, ChildExit } from "../../src/lib/child.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { parseChildRecord } from "../../src/codex/child-registry.ts";
+import { parseChildRecord } from "../../src/lib/child-registry.ts";
 import { parseJobRecord, parseThreadRecord } from "../../src/jobs/stored.ts";
 import { jobRecord } from "../contract/job-store.ts";
 

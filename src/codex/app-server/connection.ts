@@ -5,7 +5,7 @@
 import { fail, ok, type Result } from "../../lib/result.ts";
 import type { FailureOf } from "../../policy/failure.ts";
 import type { BackendFacts, BackendParts } from "../backend.ts";
-import { spawnChild, type ChildExit } from "../child.ts";
+import { spawnChild, type ChildExit } from "../../lib/child.ts";
 import { declineRequest, type Decline } from "./decline.ts";
 import { createRpcConnection } from "./rpc.ts";
 import {

@@ -2,7 +2,7 @@
  * JSON-RPC as `codex app-server` speaks it: one JSON per line, no "jsonrpc" member, requests in both directions.
  * Knows nothing of threads and turns. A line that is no JSON is skipped, as Codex itself does.
  */
-import type { Child, ChildExit } from "../child.ts";
+import type { Child, ChildExit } from "../../lib/child.ts";
 
 /** An error that Codex answered. */
 export class RpcError extends Error {

@@ -4,7 +4,7 @@
  */
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
 import { ok, type Result } from "../../lib/result.ts";
-import { spawnChild, type Child, type ChildProgram } from "../child.ts";
+import { spawnChild, type Child, type ChildProgram } from "../../lib/child.ts";
 
 export interface ChildTransport {
   readonly child: Child;

@@ -6,7 +6,7 @@ import { Client, ProtocolError, ProtocolErrorCode, type JSONRPCMessage } from "@
 import { fail, ok, type Result } from "../../lib/result.ts";
 import type { FailureOf } from "../../policy/failure.ts";
 import type { BackendParts } from "../backend.ts";
-import type { ChildExit } from "../child.ts";
+import type { ChildExit } from "../../lib/child.ts";
 import { openChildTransport } from "./child-transport.ts";
 import { endCommandsBelow } from "./commands.ts";
 import {

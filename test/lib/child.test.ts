@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { spawnChild, type Child } from "../../src/codex/child.ts";
+import { spawnChild, type Child } from "../../src/lib/child.ts";
 import { isAlive } from "../support/scripted-codex.ts";
 
 const program = fileURLToPath(new URL("../support/fixture-child.ts", import.meta.url));

@@ -1,10 +1,10 @@
 /**
  * One child process that speaks in lines over stdin and stdout: started with an explicit argv and environment,
- * no shell, in a process group of its own, and always ended and awaited. Never restarts itself (see respawn.ts)
- * and never writes to our stdout or stderr.
+ * no shell, in a process group of its own, and always ended and awaited. Never restarts itself (who wants that sees to
+ * it) and never writes to our stdout or stderr.
  */
 import { spawn } from "node:child_process";
-import { fail, ok, type Result } from "../lib/result.ts";
+import { fail, ok, type Result } from "./result.ts";
 import { createLineSplitter } from "./lines.ts";
 
 export interface ChildProgram {
@@ -34,6 +34,7 @@ export interface Child {
 }
 
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
+const MAX_ERROR_LINE_BYTES = 1024 * 1024;
 const STDERR_TAIL_BYTES = 8 * 1024;
 const STDIN_GRACE_MS = 1_000;
 const TERM_GRACE_MS = 2_000;
@@ -43,6 +44,8 @@ const PIPE_GRACE_MS = 500;
 export async function spawnChild(
   program: ChildProgram,
   onLine: (line: string) => void,
+  /** Lines of stderr, for programs that tell their story there. */
+  onErrorLine: (line: string) => void = () => {},
 ): Promise<Result<Child, { reason: string }>> {
   const process = spawn(program.command, program.args, {
     cwd: program.cwd,
@@ -91,8 +94,10 @@ export async function spawnChild(
   process.stdout.on("data", (chunk: Buffer) => {
     if (!splitter.push(chunk)) killGroup("SIGKILL");
   });
+  const errorSplitter = createLineSplitter(MAX_ERROR_LINE_BYTES, onErrorLine);
   process.stderr.on("data", (chunk: Buffer) => {
     stderrTail = (stderrTail + chunk.toString("utf8")).slice(-STDERR_TAIL_BYTES);
+    errorSplitter.push(chunk); // after a line without an end the tail still tells
   });
   process.on("error", () => {}); // a failed kill; `close` still tells the end
   process.stdin.on("error", () => {}); // EPIPE of a dying child; `close` tells the end

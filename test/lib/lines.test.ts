@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createLineSplitter } from "../../src/codex/lines.ts";
+import { createLineSplitter } from "../../src/lib/lines.ts";
 import { createSeededRandom } from "../support/seeded-random.ts";
 
 function split(maxLineBytes: number, chunks: readonly Buffer[]): { lines: string[]; fine: boolean[] } {

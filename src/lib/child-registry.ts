@@ -1,12 +1,12 @@
 /**
- * The Codex processes of this bridge, on record in the state directory with pid and start, so that the next bridge can
+ * The processes of this bridge, on record in the state directory with pid and start, so that the next bridge can
  * end those that outlived a killed one. Ends only a process that is still that very one; never goes by a name.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import type { Log } from "../lib/log.ts";
+import type { Log } from "./log.ts";
 import { processStart } from "./process-start.ts";
 
 export interface ChildRegistry {
@@ -34,7 +34,7 @@ export function createChildRegistry(directory: string, log: Log): ChildRegistry 
     const child = parseChildRecord(await readFile(file, "utf8"));
     const wasThere = child !== null && (await isStill(child.pid, child.start));
     if (wasThere) {
-      log.warn({ pid: child.pid }, "ending a codex process that an earlier bridge left behind");
+      log.warn({ pid: child.pid }, "ending a process that an earlier bridge left behind");
       await endGroup(child.pid, child.start);
     }
     await rm(file, { force: true });
@@ -49,7 +49,7 @@ export function createChildRegistry(directory: string, log: Log): ChildRegistry 
         await mkdir(directory, { recursive: true, mode: 0o700 });
         await writeFile(fileOf(pid), JSON.stringify({ version: 1, pid, start }), { mode: 0o600 });
       } catch (error) {
-        log.warn({ pid, error: String(error) }, "a codex process could not be put on record");
+        log.warn({ pid, error: String(error) }, "a process could not be put on record");
       }
       void exited.then(async () => rm(fileOf(pid), { force: true })).catch(() => {});
     },
@@ -61,7 +61,7 @@ export function createChildRegistry(directory: string, log: Log): ChildRegistry 
         return ended.filter(Boolean).length;
       } catch (error) {
         const isNew = error instanceof Error && "code" in error && error.code === "ENOENT";
-        if (!isNew) log.warn({ error: String(error) }, "leftover codex processes could not be looked for");
+        if (!isNew) log.warn({ error: String(error) }, "leftover processes could not be looked for");
         return 0;
       }
     },

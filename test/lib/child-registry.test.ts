@@ -4,8 +4,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createChildRegistry } from "../../src/codex/child-registry.ts";
-import { processStart } from "../../src/codex/process-start.ts";
+import { createChildRegistry } from "../../src/lib/child-registry.ts";
+import { processStart } from "../../src/lib/process-start.ts";
 import { silentLog } from "../../src/lib/log.ts";
 
 let directory: string;
