@@ -34,6 +34,8 @@ import { takeState, type StartFailure } from "./state.ts";
 export interface BridgeSurroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
+  /** Host names, besides the allowed ones, under which the bridge is reached at the moment: a tunnel's. */
+  readonly currentHosts?: () => readonly string[];
 }
 
 export interface Bridge {
@@ -179,6 +181,7 @@ export async function createBridge(
     allowedHosts: config.allowedHosts,
     authenticate: door.authenticate,
     challenges,
+    currentHosts: surroundings.currentHosts ?? (() => []),
     mcpServer: async (context) => (await (mcpServer ??= loadMcpServer()))(context),
     readiness: () => {
       const readiness = readinessOf(codex, confinement);

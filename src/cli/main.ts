@@ -27,6 +27,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "create, list or revoke tokens for callers",
     load: async () => import("./token.ts"),
   },
+  tunnel: {
+    summary: "open a tunnel for a bridge that runs already (serve --tunnel opens its own)",
+    load: async () => import("./tunnel.ts"),
+  },
   demo: {
     summary: "show what the bridge does, with the real Codex and a scripted model; needs no login and no key",
     load: async () => import("./demo.ts"),

@@ -1,16 +1,19 @@
 /** `codex-gpt-bridge serve`: the bridge on its port until it is told to stop. */
 import { knownSecrets } from "../audit/known-secrets.ts";
 import { createRedactor } from "../audit/redact.ts";
-import type { Config } from "../config/load.ts";
+import type { Config, ConfigProblem } from "../config/load.ts";
 import { toEnvironmentName } from "../config/names.ts";
 import { listen } from "../http/listen.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../lib/log.ts";
 import { prettyDestination } from "../lib/pretty-log.ts";
+import { ok, type Result } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
 import { createBridge } from "./bridge.ts";
 import { hasAuth } from "./door-check.ts";
 import { loadConfigFor, parseFlags, printProblems, settingsHelp } from "./flags.ts";
+import type { TunnelRoom } from "./open-tunnel.ts";
+import type { TunnelPlan } from "./tunnel-plan.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
 /** SIGTERM has to end in exit 0 within 8 s; what Codex needs to stop comes on top of these. */
@@ -28,24 +31,48 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     printProblems(terminal, config.ok ? problems : [...problems, ...config.failure]);
     return EXIT_USAGE;
   }
-  if (!(await hasAuth(config.value, Date.now()))) {
+  const planned = await planOf(config.value, terminal.environment);
+  if (!planned.ok) {
+    printProblems(terminal, planned.failure);
+    return EXIT_USAGE;
+  }
+  const plan = planned.value;
+  const settled = plan?.config ?? config.value;
+  if (!(await hasAuth(settled, Date.now()))) {
     terminal.stderr.write(missingAuthText());
     return EXIT_USAGE;
   }
-  return serve(terminal, config.value);
+  return serve(terminal, settled, plan);
 }
 
-async function serve(terminal: Terminal, config: Config): Promise<number> {
+/** Null where no tunnel is wanted; then nothing of it is loaded. */
+async function planOf(
+  config: Config,
+  environment: Terminal["environment"],
+): Promise<Result<TunnelPlan | null, ConfigProblem[]>> {
+  if (config.tunnel === "none") return ok(null);
+  const { planTunnel } = await import("./tunnel-plan.ts");
+  return planTunnel(config.tunnel, config, environment, "own");
+}
+
+async function serve(terminal: Terminal, config: Config, plan: TunnelPlan | null): Promise<number> {
   const log = logFor(terminal, config);
   const stop = Promise.withResolvers<void>();
+  const stopping = new AbortController();
   let signals = 0;
   terminal.onSignal(() => {
     signals += 1;
     if (signals > 1) terminal.exitNow(EXIT_FAILED);
+    stopping.abort();
     stop.resolve();
   });
+  const tunnelHosts: string[] = [];
 
-  const made = await createBridge(config, { environment: terminal.environment, log });
+  const made = await createBridge(config, {
+    environment: terminal.environment,
+    log,
+    currentHosts: () => tunnelHosts,
+  });
   if (!made.ok) {
     if (typeof made.failure !== "string") {
       printProblems(terminal, made.failure);
@@ -55,6 +82,13 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
     return EXIT_FAILED;
   }
   const bridge = made.value;
+  const prepared = plan === null ? null : await prepare(plan, config, log, stopping.signal);
+  if (prepared?.ok === false) {
+    if (!stopping.signal.aborted) log.error({ tunnel: config.tunnel }, prepared.failure);
+    await bridge.close(0);
+    return stopping.signal.aborted ? EXIT_FINE : EXIT_FAILED;
+  }
+  const tunnel = prepared?.value ?? null;
   const { host, port, maxConnections } = config;
   const listening = await listen({
     app: bridge.http.app,
@@ -66,7 +100,7 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
   });
   if (!listening.ok) {
     log.error({ host, port }, LISTEN_PROBLEMS[listening.failure.code]);
-    await bridge.close(0);
+    await Promise.all([bridge.close(0), tunnel?.close()]);
     return EXIT_FAILED;
   }
   const { url } = listening.value;
@@ -81,6 +115,9 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
     "listening",
   );
   if (config.noAuth) log.warn({}, "no authentication: every program on this machine can use this bridge");
+  const opened = tunnel?.open(url, (name) => {
+    tunnelHosts.splice(0, 1, name);
+  });
   const readying = bridge.makeReady().then((usable) => {
     if (usable.ok) log.info({ codex: usable.value.codexVersion, backend: usable.value.kind }, "ready");
   });
@@ -90,11 +127,25 @@ async function serve(terminal: Terminal, config: Config): Promise<number> {
   });
 
   // Neither a slow Codex nor a large project keeps anybody from stopping the bridge.
-  await stop.promise;
+  const gaveUp = await Promise.race([stop.promise, ...(opened === undefined ? [] : [opened.gaveUp])]);
   log.info({}, "stopping");
-  await Promise.all([listening.value.close(ANSWERS_GRACE_MS), bridge.close(JOBS_GRACE_MS)]);
+  await Promise.all([
+    listening.value.close(ANSWERS_GRACE_MS),
+    bridge.close(JOBS_GRACE_MS),
+    ...(tunnel === null ? [] : [tunnel.close()]),
+  ]);
   log.info({}, "stopped");
-  return EXIT_FINE;
+  return gaveUp === undefined ? EXIT_FINE : EXIT_FAILED;
+}
+
+async function prepare(
+  plan: TunnelPlan,
+  config: Config,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Result<TunnelRoom, string>> {
+  const { prepareTunnel } = await import("./open-tunnel.ts");
+  return prepareTunnel(plan, config, log, signal);
 }
 
 const LISTEN_PROBLEMS = {
@@ -103,7 +154,7 @@ const LISTEN_PROBLEMS = {
   port_not_permitted: "this user may not listen on that port; choose one above 1023 with --port",
 } as const;
 
-function logFor(terminal: Terminal, config: Config): Log {
+export function logFor(terminal: Terminal, config: Config): Log {
   const { stderr, environment } = terminal;
   // Paths stay as they are: the owner reads this.
   const { redact } = createRedactor({
@@ -121,6 +172,7 @@ function missingAuthText(): string {
       export ${token}=$(openssl rand -hex 32)
   codex-gpt-bridge token create --name <name>: a token for each caller, which you can take back
   ${toEnvironmentName("headerSecret")}: a secret that your tunnel client adds as a header
+  ${toEnvironmentName("tunnel")}=openai (or --tunnel openai): OpenAI's tunnel, with such a secret made for each start
   ${toEnvironmentName("noAuth")}=1 (or --no-auth): no authentication, on loopback only, to try things out
 `;
 }
@@ -133,6 +185,7 @@ Serves the current directory, or the projects of --roots, to ChatGPT over HTTP.
 Examples:
   codex-gpt-bridge serve --no-auth                       try it on this machine
   codex-gpt-bridge serve --root /srv/app --allow-write   one project, writing allowed
+  codex-gpt-bridge serve --tunnel openai                 with OpenAI's tunnel; keys from the environment
 
 Flags:
 ${settingsHelp()}

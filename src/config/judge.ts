@@ -20,6 +20,9 @@ export function judgeConfig(config: Config, given: (name: SettingName) => string
   if (config.noAuth && !LOOPBACK.has(config.host)) {
     problem("noAuth", `is only for loopback; ${config.host} can be reached by others`);
   }
+  if (config.noAuth && config.tunnel !== "none") {
+    problem("noAuth", `cannot go together with ${given("tunnel")}: others could reach the bridge`);
+  }
   if (config.defaultSandbox === "workspace-write" && !mayWriteSomewhere(config)) {
     problem("defaultSandbox", `needs ${given("allowWrite")}`);
   }

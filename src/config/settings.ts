@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { logLevels } from "../lib/log.ts";
+import { tunnelNames } from "../tunnel/provider.ts";
 
 /** Environment and flags give text, the file gives TOML values: one schema takes both. */
 const integer = (min: number, max: number) =>
@@ -42,6 +43,14 @@ const text = () => z.string("has to be a text").trim().min(1, "must not be empty
 const choice = <const T extends readonly string[]>(values: T) =>
   z.enum(values, `has to be one of: ${values.join(", ")}`);
 
+const hostName = () =>
+  text()
+    .toLowerCase()
+    .regex(
+      /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/,
+      "has to be a host name",
+    );
+
 const secret = () => z.string("has to be a text").min(32, "has to have at least 32 characters");
 
 export const settings = z.object({
@@ -63,6 +72,31 @@ export const settings = z.object({
   allowedHosts: list()
     .default([])
     .describe("Host names, besides loopback's, that requests may be addressed to (a tunnel's)."),
+  tunnel: choice(["none", ...tunnelNames])
+    .default("none")
+    .describe(
+      "How ChatGPT reaches this bridge: a tunnel that `serve` opens and keeps open (docs/tunnels.md).",
+    ),
+  tunnelId: text()
+    .regex(/^tunnel_[a-z0-9]{32}$/, "has to be tunnel_ and 32 lowercase letters and digits")
+    .optional()
+    .describe("Id of the OpenAI tunnel. Default: what `CONTROL_PLANE_TUNNEL_ID` says."),
+  tunnelClient: text()
+    .default("tunnel-client")
+    .describe("OpenAI's tunnel client: a path, or a name that is looked up on PATH."),
+  ngrokDomain: hostName()
+    .optional()
+    .describe("The domain that you reserved at ngrok. Without one, ngrok gives an address at each start."),
+  cloudflared: text()
+    .default("cloudflared")
+    .describe("The cloudflared command: a path, or a name that is looked up on PATH."),
+  cloudflaredTunnel: text()
+    .regex(/^[^-]/, "must not begin with a dash")
+    .optional()
+    .describe(
+      "Name or id of a tunnel made with `cloudflared tunnel create`. With `TUNNEL_TOKEN` there is no need.",
+    ),
+  cloudflaredHostname: hostName().optional().describe("Host name that Cloudflare routes to that tunnel."),
   allowWrite: flag().default(false).describe("Lets callers use `workspace-write`."),
   defaultSandbox: choice(["read-only", "workspace-write"])
     .default("read-only")

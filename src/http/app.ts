@@ -41,6 +41,8 @@ export interface AppParts {
   readonly version: string;
   /** Host names besides loopback's own, without a port. */
   readonly allowedHosts: readonly string[];
+  /** More of them, which come and go while the bridge runs. */
+  readonly currentHosts?: () => readonly string[];
   readonly authenticate: Authenticate;
   readonly challenges: Challenges;
   /** One server per request. `ctx.authInfo.extra` carries the caller and the request id: see `callOf`. */
@@ -72,7 +74,7 @@ export interface BridgeApp {
 export function createApp(parts: AppParts): BridgeApp {
   const { clock, log, metrics, onArrival } = parts;
   const refusals = createRefusalLane(clock);
-  const visitorRefusal = createVisitorCheck(parts.allowedHosts);
+  const visitorRefusal = createVisitorCheck(parts.allowedHosts, parts.currentHosts);
   let endpoint: Promise<McpEndpoint> | null = null;
   const mcp = async (): Promise<McpEndpoint> => (endpoint ??= loadEndpoint(parts));
   const health = JSON.stringify({ ok: true, name: "codex-gpt-bridge", version: parts.version });

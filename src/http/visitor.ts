@@ -12,8 +12,13 @@ export type VisitorCheck = (request: Request, incoming: IncomingMessage | undefi
  * `allowedHosts` are host names besides loopback's own; any port is fine, since a tunnel has its own. `incoming` is
  * the request as Node parsed it, where there is one: it shows what a `Request` hides.
  */
-export function createVisitorCheck(allowedHosts: readonly string[]): VisitorCheck {
-  const hostnames = new Set([...loopbackNames, ...allowedHosts.map((host) => host.toLowerCase())]);
+export function createVisitorCheck(
+  allowedHosts: readonly string[],
+  /** Hosts that come and go while the bridge runs: a tunnel's. In lower case. */
+  currentHosts: () => readonly string[] = () => [],
+): VisitorCheck {
+  const lasting = new Set([...loopbackNames, ...allowedHosts.map((host) => host.toLowerCase())]);
+  const isOwn = (hostname: string): boolean => lasting.has(hostname) || currentHosts().includes(hostname);
 
   return (request, incoming) => {
     // Node drops what comes after the 2,000th, and with it what is judged here.
@@ -21,7 +26,7 @@ export function createVisitorCheck(allowedHosts: readonly string[]): VisitorChec
     const host = hostOf(request, incoming);
     const hostname = host === null ? undefined : hostSyntax.exec(host)?.[1];
     if (host === null || hostname === undefined) return { code: "malformed_host" };
-    if (!hostnames.has(hostname)) return { code: "foreign_host", host };
+    if (!isOwn(hostname)) return { code: "foreign_host", host };
 
     const origin = request.headers.get("origin");
     if (origin !== null && !isOwnOrigin(origin, host))
@@ -36,7 +41,7 @@ export function createVisitorCheck(allowedHosts: readonly string[]): VisitorChec
       if (parsed === null) return false;
       if (parsed[1] === ownHost) return true;
       const originHostname = parsed[2] ?? "";
-      return !loopbackNames.has(originHostname) && hostnames.has(originHostname);
+      return !loopbackNames.has(originHostname) && isOwn(originHostname);
     }
   };
 }
