@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<Row[]>
   delivery: () => import("./delivery.ts"),
   status: () => import("./status.ts"),
   jobs: () => import("./jobs.ts"),
+  storage: () => import("./storage.ts"),
   http: () => import("./http-room.ts"),
   confinement: () => import("./confinement.ts"),
   scan: () => import("./names-preflight.ts"),

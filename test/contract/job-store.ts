@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { JobEvent, JobRecord, ThreadRecord } from "../../src/jobs/job.ts";
 import type { JobStore, ThreadStore } from "../../src/jobs/store.ts";
+import { BORN, finished, jobRecord } from "../support/job-records.ts";
 
 export interface StoreLimits {
   readonly maxFinishedJobs: number;
@@ -18,45 +19,6 @@ export interface StoresUnderTest {
   readonly name: string;
   /** Fresh and empty; limits that are not given are out of the way. */
   readonly create: (limits?: Partial<StoreLimits>) => StoresToCheck | Promise<StoresToCheck>;
-}
-
-const BORN = Date.UTC(2026, 0, 1);
-
-export function jobRecord(jobId: string, fields: Partial<JobRecord> = {}): JobRecord {
-  return {
-    version: 1,
-    jobId,
-    tool: "codex_read",
-    caller: "alice",
-    conversation: null,
-    requestId: null,
-    fingerprint: "f",
-    project: "sample",
-    sandbox: "read-only",
-    state: "queued",
-    createdAt: BORN,
-    startedAt: null,
-    finishedAt: null,
-    limitMs: 60_000,
-    threadId: null,
-    turnId: null,
-    lastMessage: null,
-    answer: null,
-    answerTruncated: false,
-    wantsOutput: false,
-    output: null,
-    changes: [],
-    diff: null,
-    diffTruncated: false,
-    usage: null,
-    progress: { phase: "queued", commands: 0, filesChanged: 0, lastEvent: null },
-    failure: null,
-    ...fields,
-  };
-}
-
-export function finished(job: JobRecord, fields: Partial<JobRecord> = {}): JobRecord {
-  return { ...job, state: "completed", finishedAt: job.createdAt + 1_000, answer: "done", ...fields };
 }
 
 function event(id: number, text = `event ${id}`): JobEvent {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { JobRecord } from "../../src/jobs/job.ts";
 import { createMemoryJobStore } from "../../src/jobs/memory-store.ts";
-import { jobRecord } from "../contract/job-store.ts";
+import { jobRecord } from "../support/job-records.ts";
 import { settle } from "../support/fake-clock.ts";
 import { never, startRunner } from "./start-runner.ts";
 

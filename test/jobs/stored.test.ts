@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseChildRecord } from "../../src/lib/child-registry.ts";
 import { parseJobRecord, parseThreadRecord } from "../../src/jobs/stored.ts";
-import { jobRecord } from "../contract/job-store.ts";
+import { jobRecord } from "../support/job-records.ts";
 
 const page = readFileSync(new URL("../../docs/storage.md", import.meta.url), "utf8");
 const examplesOf = (kind: string): string[] =>

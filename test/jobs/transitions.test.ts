@@ -13,7 +13,7 @@ import {
   type Ending,
 } from "../../src/jobs/transitions.ts";
 import type { Failure } from "../../src/policy/failure.ts";
-import { jobRecord } from "../contract/job-store.ts";
+import { jobRecord } from "../support/job-records.ts";
 import { settle } from "../support/fake-clock.ts";
 import { createSeededRandom, type SeededRandom } from "../support/seeded-random.ts";
 import { startRunner } from "./start-runner.ts";

@@ -7,6 +7,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fail, ok, type Result } from "../../lib/result.ts";
+import { createCheckpointer } from "./checkpointer.ts";
 import { migrations } from "./schema.ts";
 
 export interface JobDatabase {
@@ -15,6 +16,8 @@ export interface JobDatabase {
   readonly movedAside: string | null;
   /** Settles when everything written so far would survive a loss of power too; until then it survives kill -9. */
   synced(): Promise<void>;
+  /** To be called after each transaction, so that the write-ahead log does not grow for ever. */
+  wrote(): void;
   close(): Promise<void>;
 }
 
@@ -22,6 +25,8 @@ export const DATABASE_FILE = "jobs.sqlite";
 const COMPANIONS = ["", "-wal", "-shm"];
 /** The owner's command line writes for a millisecond at most. */
 const BUSY_TIMEOUT_MS = 250;
+/** After so many pages SQLite checkpoints by itself, where nobody else does. */
+const SQLITES_OWN_PAGES = 1_000;
 
 /** The failure is one plain line for the owner. `now` names the file of an unreadable database. */
 export async function openJobDatabase(directory: string, now: number): Promise<Result<JobDatabase, string>> {
@@ -42,13 +47,25 @@ export async function openJobDatabase(directory: string, now: number): Promise<R
       return fail(problem);
     }
     const wal = await open(`${path}-wal`, "r+");
+    const checkpointer = createCheckpointer({
+      path,
+      onFailure() {
+        if (sql.isOpen) sql.exec(`PRAGMA wal_autocheckpoint = ${SQLITES_OWN_PAGES}`);
+      },
+    });
+    const synced = createSync(async () => wal.datasync());
     return ok({
       sql,
       movedAside,
-      synced: createSync(async () => wal.datasync()),
+      synced,
+      wrote: () => {
+        checkpointer.wrote();
+      },
       async close() {
+        await checkpointer.close();
+        await synced().catch(() => {}); // whoever waits for one has it before the file goes
         await wal.close();
-        sql.close();
+        sql.close(); // the last connection: SQLite empties the log and removes it
       },
     });
   } catch (error) {
@@ -68,6 +85,7 @@ function openAndCheck(path: string): DatabaseSync {
   try {
     // NORMAL: a commit survives the end of the process at once; `synced` makes it survive the loss of power.
     sql.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
+    sql.exec("PRAGMA wal_autocheckpoint = 0");
     const verdict = sql.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
     if (verdict !== "ok") throw new Unreadable(String(verdict));
     return sql;

@@ -44,6 +44,7 @@ export function createSqliteJobStore(
         if (twin === null) throw new Error("a job was not inserted, and there is no twin");
         return fail({ twin });
       }
+      database.wrote();
       if (ended !== null) retention.add({ jobs: 1, bytes: 0 });
       total += 1;
       await database.synced();
@@ -64,6 +65,7 @@ export function createSqliteJobStore(
         statements.end.run(job.finishedAt, retention.nextEnd(), bytes, seq);
         return retention.prune(now(), AT_END, { jobs: 1, bytes });
       });
+      database.wrote();
       total -= removed;
       if (endsNow) retention.settle();
       // Nobody waits: until it is there, the answer survives kill -9, and Codex's own thread has it too.

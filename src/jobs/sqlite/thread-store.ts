@@ -4,7 +4,8 @@ import { parseThreadRecord } from "../stored.ts";
 import type { JobDatabase } from "./database.ts";
 import { inTransaction } from "./transaction.ts";
 
-export function createSqliteThreadStore({ sql }: JobDatabase, maxThreads: number): ThreadStore {
+export function createSqliteThreadStore(database: JobDatabase, maxThreads: number): ThreadStore {
+  const { sql } = database;
   // A row that is replaced gets the newest number: their order is that of the last use.
   const replace = sql.prepare("INSERT OR REPLACE INTO threads (thread_id, record) VALUES (?, ?)");
   const trim = sql.prepare(
@@ -21,6 +22,7 @@ export function createSqliteThreadStore({ sql }: JobDatabase, maxThreads: number
         replace.run(thread.threadId, JSON.stringify(thread));
         return total + added > maxThreads ? Number(trim.run(maxThreads).changes) : 0;
       });
+      database.wrote();
       total += added - removed;
     },
 
