@@ -2,8 +2,8 @@
  * One bridge for one state directory: a lock that the operating system lets go of when the process ends, however it
  * ends. SQLite's own file lock does that on every platform; nothing is ever stored in the file.
  */
-import { chmod, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fail, ok, type Result } from "../lib/result.ts";
 
 export interface StateLock {
@@ -13,10 +13,32 @@ export interface StateLock {
 /** Where there is none. The failure is one plain line for the owner, as everywhere here. */
 export async function makeStateDirectory(directory: string): Promise<Result<null, string>> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     return ok(null);
   } catch (error) {
     return fail(unusable(error));
+  }
+}
+
+/** With all above it. Not `recursive`: below /proc, where nothing can be made, Node's own never comes back. */
+async function makeDirectory(directory: string): Promise<void> {
+  const missing: string[] = [];
+  for (let path = directory; !(await isDirectory(path)); path = dirname(path)) missing.push(path);
+  for (const path of missing.toReversed()) {
+    await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error; // another process was faster; what lies there shows when it is used
+    });
+  }
+}
+
+/** Throws where it cannot be told, or where something else has the name. */
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true;
+    throw new Error(`${path} is no directory`);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
   }
 }
 

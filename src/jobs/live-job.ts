@@ -6,6 +6,7 @@ import type { TurnOutcome } from "../codex/backend.ts";
 import type { CodexEvent, FileChange } from "../codex/events.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { afterWorking } from "../lib/working-time.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { JobEvent, JobRecord } from "./job.ts";
 import type { JobStore } from "./store.ts";
@@ -32,6 +33,8 @@ export interface LiveJob {
   /** The first cause counts; later ones are not heard. */
   stop(cause: Failure): void;
   stopped(): Failure | null;
+  /** From now on the job's own limit counts; the returned function ends that. */
+  startLimit(): () => void;
   end(outcome: TurnOutcome): Promise<void>;
   /** Settles on an end, on an event above `after` (null: none counts), after `waitMs`, or on abort. */
   changed(after: number | null, waitMs: number, signal: AbortSignal): Promise<void>;
@@ -141,6 +144,13 @@ export function createLiveJob(
     },
 
     stopped: () => cause,
+
+    startLimit() {
+      const { limitMs } = record;
+      return afterWorking(clock, limitMs, () => {
+        this.stop({ code: "timeout", limitMs, what: "job" });
+      });
+    },
 
     async end(outcome) {
       // A turn that completed before the stop reached it has completed.

@@ -170,9 +170,7 @@ export function createRunner(parts: RunnerParts): Runner {
 
   async function runJob(entry: LiveJob, request: JobRequest): Promise<void> {
     const held = new Set<string>(request.thread.kind === "new" ? [] : [request.thread.threadId]);
-    const stopLimit = clock.after(request.limitMs, () => {
-      entry.stop({ code: "timeout", limitMs: request.limitMs, what: "job" });
-    });
+    const stopLimit = entry.startLimit();
     const outcome = await runTurn(entry, request, held).catch((error: unknown) => {
       log.error({ jobId: entry.record().jobId, error: String(error) }, "a turn failed in the bridge itself");
       return endedEarly({ code: "internal" });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { systemClock } from "../../src/lib/clock.ts";
 import { ConnectionLost, createRpcConnection, RpcError } from "../../src/codex/app-server/rpc.ts";
 import type { Child, ChildExit } from "../../src/lib/child.ts";
 
@@ -21,10 +22,13 @@ function connect(onRequest: (method: string) => unknown = () => null) {
     stop: async () => exited,
     kill() {},
   };
-  const rpc = createRpcConnection({
-    onNotification: (method, params) => notified.push([method, params]),
-    onRequest,
-  });
+  const rpc = createRpcConnection(
+    {
+      onNotification: (method, params) => notified.push([method, params]),
+      onRequest,
+    },
+    systemClock,
+  );
   rpc.attach(child);
   return { rpc, sent, notified, exit };
 }

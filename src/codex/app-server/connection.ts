@@ -81,26 +81,29 @@ export async function connectAppServer(
   const listeners = new Map<string, ThreadListener>();
   const loadedThreads = new Set<string>();
 
-  const rpc = createRpcConnection({
-    onNotification(method, params) {
-      const threadId = threadIdOf(params);
-      if (method === "thread/closed" && threadId !== null) loadedThreads.delete(threadId);
-      const listener = threadId === null ? undefined : listeners.get(threadId);
-      if (listener === undefined) return;
-      listener.onHeard();
-      const notification = parseNotification(method, params);
-      if (notification === "broken") listener.onUnreadable(method);
-      else if (notification !== null) listener.onNotification(notification);
+  const rpc = createRpcConnection(
+    {
+      onNotification(method, params) {
+        const threadId = threadIdOf(params);
+        if (method === "thread/closed" && threadId !== null) loadedThreads.delete(threadId);
+        const listener = threadId === null ? undefined : listeners.get(threadId);
+        if (listener === undefined) return;
+        listener.onHeard();
+        const notification = parseNotification(method, params);
+        if (notification === "broken") listener.onUnreadable(method);
+        else if (notification !== null) listener.onNotification(notification);
+      },
+      onRequest(method, params) {
+        if (method === "currentTime/read") return { currentTimeAt: Math.floor(parts.clock.now() / 1000) };
+        const decline = declineRequest(method);
+        if (decline === null) return null;
+        const threadId = threadIdOf(params);
+        if (threadId !== null) listeners.get(threadId)?.onDeclined(decline);
+        return decline.result;
+      },
     },
-    onRequest(method, params) {
-      if (method === "currentTime/read") return { currentTimeAt: Math.floor(parts.clock.now() / 1000) };
-      const decline = declineRequest(method);
-      if (decline === null) return null;
-      const threadId = threadIdOf(params);
-      if (threadId !== null) listeners.get(threadId)?.onDeclined(decline);
-      return decline.result;
-    },
-  });
+    parts.clock,
+  );
 
   const spawned = await spawnChild(
     { command: parts.install.command, args: ["app-server"], env: parts.env, cwd: parts.cwd },

@@ -3,6 +3,8 @@
  * Knows nothing of threads and turns. A line that is no JSON is skipped, as Codex itself does.
  */
 import type { Child, ChildExit } from "../../lib/child.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { afterWorking } from "../../lib/working-time.ts";
 
 /** An error that Codex answered. */
 export class RpcError extends Error {
@@ -45,7 +47,7 @@ interface Pending {
   readonly method: string;
   resolve(value: unknown): void;
   reject(error: Error): void;
-  timer: NodeJS.Timeout;
+  stopTimer(): void;
 }
 
 interface Message {
@@ -59,7 +61,7 @@ interface Message {
 const ANSWER_WITHIN_MS = 30_000;
 const METHOD_NOT_FOUND = -32601;
 
-export function createRpcConnection(handlers: RpcHandlers): RpcConnection {
+export function createRpcConnection(handlers: RpcHandlers, clock: Clock): RpcConnection {
   const pending = new Map<number, Pending>();
   let child: Child | null = null;
   let lost: ConnectionLost | null = null;
@@ -73,7 +75,7 @@ export function createRpcConnection(handlers: RpcHandlers): RpcConnection {
     const waiting = pending.get(id);
     if (waiting === undefined) return; // answered after its deadline
     pending.delete(id);
-    clearTimeout(waiting.timer);
+    waiting.stopTimer();
     if (message.error === undefined || message.error === null) waiting.resolve(message.result);
     else {
       const { code = 0, message: text = "unknown error" } = message.error;
@@ -84,7 +86,7 @@ export function createRpcConnection(handlers: RpcHandlers): RpcConnection {
   function onExit(exit: ChildExit): void {
     lost = new ConnectionLost(`Codex ended (${exit.signal ?? `exit code ${exit.code}`})`, true);
     for (const waiting of pending.values()) {
-      clearTimeout(waiting.timer);
+      waiting.stopTimer();
       waiting.reject(lost);
     }
     pending.clear();
@@ -100,11 +102,11 @@ export function createRpcConnection(handlers: RpcHandlers): RpcConnection {
       if (lost !== null) throw lost;
       const id = ++lastId;
       const answer = new Promise<unknown>((resolve, reject) => {
-        const timer = setTimeout(() => {
+        const stopTimer = afterWorking(clock, timeoutMs, () => {
           pending.delete(id);
           reject(new ConnectionLost(`Codex did not answer ${method} within ${timeoutMs} ms`, false));
-        }, timeoutMs);
-        pending.set(id, { method, resolve, reject, timer });
+        });
+        pending.set(id, { method, resolve, reject, stopTimer });
       });
       send({ id, method, params });
       return answer;

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { afterWorking } from "../../lib/working-time.ts";
 import type { Failure } from "../../policy/failure.ts";
 import type { TurnOutcome } from "../backend.ts";
 import type { CodexEvent } from "../events.ts";
@@ -45,7 +46,7 @@ export async function runTurnOn(
 
   function watchSilence(): void {
     stopWatching();
-    stopWatching = parts.clock.after(parts.silenceMs, () => {
+    stopWatching = afterWorking(parts.clock, parts.silenceMs, () => {
       if (record.runningCommands() > 0) watchSilence();
       else end.resolve({ by: "us", failure: { code: "timeout", limitMs: parts.silenceMs, what: "model" } });
     });

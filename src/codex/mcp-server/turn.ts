@@ -8,6 +8,7 @@
 import { SdkError, SdkErrorCode } from "@modelcontextprotocol/client";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { afterWorking } from "../../lib/working-time.ts";
 import type { Failure } from "../../policy/failure.ts";
 import type { TurnOutcome } from "../backend.ts";
 import { toCodexFailure } from "../codex-failure.ts";
@@ -63,7 +64,7 @@ export async function runTurn(
 
   function watchSilence(): void {
     stopWatching();
-    stopWatching = clock.after(parts.silenceMs, () => {
+    stopWatching = afterWorking(clock, parts.silenceMs, () => {
       if (record.openCalls() > 0) watchSilence();
       else end.resolve({ by: "us", failure: { code: "timeout", limitMs: parts.silenceMs, what: "model" } });
     });
