@@ -19,6 +19,7 @@ import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
+import { createMeter } from "../metrics/meter.ts";
 import type { Ceiling, Project } from "../policy/decide.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { ToolRoom } from "../tools/room.ts";
@@ -61,8 +62,10 @@ export async function createBridge(
   if (!projects.ok) return projects;
   const state = await takeState(config, projects.value, clock, log);
   if (!state.ok) return state;
-  const { storage, children } = state.value;
+  const { storage, children: registry } = state.value;
   const { jobs, threads } = storage;
+  const meter = createMeter(clock);
+  const children = meter.children(registry);
 
   const ceiling: Ceiling = {
     allowWrite: config.allowWrite,
@@ -77,7 +80,7 @@ export async function createBridge(
   const codex = createCodexDriver(config, { path: environment["PATH"] ?? "", env, children, clock, log });
   const exceptionsFile = exceptionsFileOf(config, environment);
   const roots = projects.value.map(({ root }) => root.path);
-  const workspace = createWorkspace({
+  const diskWorkspace = createWorkspace({
     scanDeadlineMs: config.scanDeadlineMs,
     now: () => clock.now(),
     // Read for every scan, so that an exception counts at once.
@@ -90,6 +93,7 @@ export async function createBridge(
       log.warn({ root, paths }, "secret files found in a project");
     },
   });
+  const workspace = meter.workspace(diskWorkspace);
   const redactor = createRedactor({
     secrets: knownSecrets([config.token, config.headerSecret], environment),
     roots: projects.value.map(({ name, root }) => ({ path: root.path, name })),
@@ -109,7 +113,7 @@ export async function createBridge(
     await state.value.close();
     return fail([{ setting: "audit log", problem: opened.failure }]);
   }
-  const audit = opened.value;
+  const audit = meter.audit(opened.value);
   audit.record({ type: "start", version, projects: projects.value.map(({ name }) => name) });
   const runner = createRunner({
     backend: codex,
@@ -193,7 +197,20 @@ export async function createBridge(
       }
       return readiness;
     },
-    metrics: null,
+    metrics: async () =>
+      meter.text({
+        version,
+        codexVersion: codex.status().facts?.codexVersion ?? null,
+        backend: codex.status().backend,
+        isReady: readinessOf(codex, confinement).ok,
+        confinementIsProven: confinement.verdict().state === "proven",
+        auditIsWritten: audit.health().ok,
+        storageIsWritten: storage.state().startsWith("ok"),
+        jobs: runner.counts(),
+        limits: { running: config.maxConcurrent, queued: config.queue },
+        redactions: redactor.count(),
+        spendUsd: {},
+      }),
     restoreHeaders: isLoopback(config.host),
     clock,
     log,
