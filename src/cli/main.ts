@@ -31,6 +31,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "open a tunnel for a bridge that runs already (serve --tunnel opens its own)",
     load: async () => import("./tunnel.ts"),
   },
+  doctor: {
+    summary: "look at every link of the chain, and say what to do about the broken one",
+    load: async () => import("./doctor.ts"),
+  },
   demo: {
     summary: "show what the bridge does, with the real Codex and a scripted model; needs no login and no key",
     load: async () => import("./demo.ts"),

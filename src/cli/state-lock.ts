@@ -2,6 +2,7 @@
  * One bridge for one state directory: a lock that the operating system lets go of when the process ends, however it
  * ends. SQLite's own file lock does that on every platform; nothing is ever stored in the file.
  */
+import { existsSync } from "node:fs";
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail, ok, type Result } from "../lib/result.ts";
@@ -50,6 +51,7 @@ export async function lockStateDirectory(directory: string): Promise<Result<Stat
   }
 }
 
+const LOCK_FILE = "bridge.lock";
 const TAKEN = "another bridge works on this state directory; choose another with --state-dir";
 
 function unusable(error: unknown): string {
@@ -58,7 +60,7 @@ function unusable(error: unknown): string {
 
 async function lock(directory: string): Promise<Result<StateLock, string>> {
   const { DatabaseSync } = await import("node:sqlite");
-  const path = join(directory, "bridge.lock");
+  const path = join(directory, LOCK_FILE);
   const database = new DatabaseSync(path);
   try {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
@@ -73,6 +75,23 @@ async function lock(directory: string): Promise<Result<StateLock, string>> {
       database.close();
     },
   });
+}
+
+/** Does a bridge work on this directory now? Looks only, and never waits. */
+export async function isStateLocked(directory: string): Promise<boolean> {
+  const path = join(directory, LOCK_FILE);
+  if (!existsSync(path)) return false;
+  const { DatabaseSync } = await import("node:sqlite");
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    database.exec("SELECT count(*) FROM sqlite_schema");
+    return false;
+  } catch (error) {
+    if (isBusy(error)) return true;
+    throw error;
+  } finally {
+    database.close();
+  }
 }
 
 const SQLITE_BUSY = 5;

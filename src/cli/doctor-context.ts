@@ -1,0 +1,198 @@
+/** What the doctor's checks look through: the same adapters as the bridge's own, made only when a check asks. */
+import { access, constants, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
+import { createConfinementProof } from "../codex/confinement-proof.ts";
+import { askCodexDoctor } from "../codex/self-check.ts";
+import { findCodex } from "../codex/install.ts";
+import type { Config, ConfigProblem } from "../config/load.ts";
+import type { BridgeSight, CodexLook, DoctorContext, StateFacts } from "../doctor/context.ts";
+import { credentialOf } from "../doctor/credential.ts";
+import { createProbe, jsonOf, type Probe } from "../doctor/probe.ts";
+import { systemClock } from "../lib/clock.ts";
+import { silentLog } from "../lib/log.ts";
+import type { Result } from "../lib/result.ts";
+import { packageRoot, version } from "../lib/version.ts";
+import { readExceptions } from "../workspace/exceptions.ts";
+import { createWorkspace } from "../workspace/workspace.ts";
+import { grantForCanary } from "./canary-grant.ts";
+import { createCodexDriver } from "./codex-driver.ts";
+import { exceptionsFileOf } from "./exceptions-file.ts";
+import { identifyProjects, judgePlaces } from "./projects.ts";
+import { isStateLocked, makeStateDirectory } from "./state-lock.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface OpenDoctorContext extends DoctorContext {
+  /** Ends the Codex that was started for the checks. */
+  close(): Promise<void>;
+}
+
+export async function openDoctorContext(
+  terminal: Pick<Terminal, "environment">,
+  config: Result<Config, readonly ConfigProblem[]>,
+): Promise<OpenDoctorContext> {
+  const { environment } = terminal;
+  const fixed = { version, nodeVersion: process.versions.node, config };
+  if (!config.ok) return { ...fixed, ...NOTHING, close: async () => {} };
+  const settings = config.value;
+  const host = reachable(settings.host);
+  const probe = createProbe(host, settings.port);
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${settings.port}`;
+  const projects = once(async () => identifyProjects(settings));
+  const state = once(async () => lookAtState(settings));
+  const { codex, close } = await lookAtCodex(settings, environment, state);
+  return {
+    ...fixed,
+    projects,
+    state,
+    codex,
+    probe,
+    close,
+    scan: async ({ root }, signal) => {
+      const found = await projects();
+      const roots = found.ok ? found.value.map((project) => project.root.path) : [];
+      const workspace = createWorkspace({
+        scanDeadlineMs: settings.scanDeadlineMs,
+        now: () => systemClock.now(),
+        exceptions: async () => {
+          const read = await readExceptions(exceptionsFileOf(settings, environment), roots);
+          return read.ok ? read.value : [];
+        },
+        onFindings() {},
+      });
+      return workspace.scan(root, { signal });
+    },
+    bridge: once(async () => (settings.port === 0 ? { kind: "unknown_port" } : sightOf(probe, url))),
+    credential: credentialOf(settings),
+    toolsFingerprint: once(async () => {
+      const [{ tools }, { fingerprintOf, toWireTools }] = await Promise.all([
+        import("../tools/index.ts"),
+        import("../tools/tool-list.ts"),
+      ]);
+      return fingerprintOf(toWireTools(tools));
+    }),
+  };
+}
+
+async function unasked(): Promise<never> {
+  throw new Error("this is not asked where the configuration is wrong");
+}
+
+const NOTHING = {
+  projects: unasked,
+  scan: unasked,
+  state: unasked,
+  codex: {
+    find: unasked,
+    connect: unasked,
+    picked: () => ({ backend: null, why: "" }),
+    prove: unasked,
+    selfCheck: unasked,
+  },
+  bridge: unasked,
+  probe: { send: unasked },
+  credential: null,
+  toolsFingerprint: unasked,
+};
+
+async function lookAtCodex(
+  config: Config,
+  environment: Terminal["environment"],
+  state: () => Promise<StateFacts>,
+): Promise<{ codex: CodexLook; close: () => Promise<void> }> {
+  const env = await toCodexEnvironment(environment, config.mcpServers, silentLog);
+  const path = environment["PATH"] ?? "";
+  const children = { note: async () => {} };
+  const driver = createCodexDriver(config, { path, env, children, clock: systemClock, log: silentLog });
+  const closing = new AbortController();
+  const proof = createConfinementProof({
+    run: async () => {
+      const { runCanary } = await import("../codex/canary.ts");
+      return runCanary({
+        backend: driver,
+        scratch: join(config.stateDir, "canary"),
+        grantFor: grantForCanary,
+      });
+    },
+    cacheFile: join(config.stateDir, "confinement.json"),
+    codexHome: codexHome(env),
+    clock: systemClock,
+    log: silentLog,
+  });
+  const codex: CodexLook = {
+    find: once(async () =>
+      findCodex({ codex: config.codex, path, env, skipUnder: packageRoot }, closing.signal),
+    ),
+    connect: once(async () => {
+      // Codex starts in it, and the canary plays in it.
+      if ((await state()).kind === "missing") await makeStateDirectory(config.stateDir);
+      return driver.ready();
+    }),
+    picked: () => driver.status(),
+    prove: async (facts) => proof.ensure(facts),
+    selfCheck: async ({ command }, signal) => askCodexDoctor(command, env, signal),
+  };
+  return {
+    codex,
+    async close() {
+      closing.abort();
+      await driver.close();
+    },
+  };
+}
+
+async function lookAtState(config: Config): Promise<StateFacts> {
+  const directory = config.stateDir;
+  const none = { directory, mode: null, isLocked: false };
+  const found = await stat(directory).catch(() => null);
+  if (found === null) {
+    const problem = (await isWritable(dirname(directory))) ? null : `${directory} cannot be made here`;
+    return { ...none, kind: "missing", problem };
+  }
+  if (!found.isDirectory()) return { ...none, kind: "unusable", problem: `${directory} is no directory` };
+  const projects = await identifyProjects(config);
+  const [misplaced] = projects.ok ? await judgePlaces(config, projects.value) : [];
+  const mode = found.mode & 0o777;
+  const facts = { directory, kind: "directory", mode, isLocked: await isStateLocked(directory) } as const;
+  if (misplaced !== undefined) return { ...facts, problem: `${misplaced.setting}: ${misplaced.problem}` };
+  return { ...facts, problem: (await isWritable(directory)) ? null : `${directory} cannot be written` };
+}
+
+async function isWritable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.W_OK);
+    return true;
+  } catch (error) {
+    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    return isMissing && dirname(path) !== path && isWritable(dirname(path));
+  }
+}
+
+/** An address to listen on is not always one to connect to. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
+}
+
+const SIGHT_MS = 5_000;
+
+async function sightOf(probe: Probe, url: string): Promise<BridgeSight> {
+  try {
+    const reply = await probe.send({ method: "GET", path: "/healthz" }, AbortSignal.timeout(SIGHT_MS));
+    const { name, version: theirs } = jsonOf(reply);
+    const isBridge = name === "codex-gpt-bridge" && typeof theirs === "string";
+    return isBridge ? { kind: "running", version: theirs, url } : { kind: "stranger", url };
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    if (code === "ECONNREFUSED") return { kind: "absent", url };
+    // What does not speak HTTP is no bridge.
+    if (typeof code === "string" && code.startsWith("HPE_")) return { kind: "stranger", url };
+    const isLate = error instanceof Error && error.name === "AbortError";
+    return { kind: "unreachable", url, reason: isLate ? "it does not answer" : String(code ?? error) };
+  }
+}
+
+function once<T>(find: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | null = null;
+  return async () => (found ??= find());
+}
