@@ -55,7 +55,7 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
 }
 
 export async function loadConfigFor(
-  terminal: Terminal,
+  terminal: Pick<Terminal, "environment" | "cwd">,
   flags: Flags,
 ): Promise<Result<Config, ConfigProblem[]>> {
   return loadConfig({

@@ -11,10 +11,11 @@ import { ok, type Result } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
 import { createBridge } from "./bridge.ts";
 import { hasAuth } from "./door-check.ts";
-import { loadConfigFor, parseFlags, printProblems, settingsHelp } from "./flags.ts";
+import { parseFlags, printProblems, settingsHelp } from "./flags.ts";
 import type { TunnelRoom } from "./open-tunnel.ts";
 import type { TunnelPlan } from "./tunnel-plan.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
+import { loadConfigWithSecrets } from "./with-secrets.ts";
 
 /** SIGTERM has to end in exit 0 within 8 s; what Codex needs to stop comes on top of these. */
 const ANSWERS_GRACE_MS = 1_000;
@@ -26,23 +27,25 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     terminal.stdout.write(helpText());
     return EXIT_FINE;
   }
-  const config = await loadConfigFor(terminal, flags);
-  if (!config.ok || problems.length > 0) {
-    printProblems(terminal, config.ok ? problems : [...problems, ...config.failure]);
+  const loaded = await loadConfigWithSecrets(terminal, flags);
+  if (!loaded.ok || problems.length > 0) {
+    printProblems(terminal, loaded.ok ? problems : [...problems, ...loaded.failure]);
     return EXIT_USAGE;
   }
-  const planned = await planOf(config.value, terminal.environment);
+  const { environment, notes } = loaded.value;
+  const planned = await planOf(loaded.value.config, environment);
   if (!planned.ok) {
     printProblems(terminal, planned.failure);
     return EXIT_USAGE;
   }
   const plan = planned.value;
-  const settled = plan?.config ?? config.value;
-  if (!(await hasAuth(settled, Date.now()))) {
+  const config = plan?.config ?? loaded.value.config;
+  if (!(await hasAuth(config, Date.now()))) {
+    for (const note of notes) terminal.stderr.write(`codex-gpt-bridge serve: ${note}\n`);
     terminal.stderr.write(missingAuthText());
     return EXIT_USAGE;
   }
-  return serve(terminal, settled, plan);
+  return serve({ ...terminal, environment }, config, plan, notes);
 }
 
 /** Null where no tunnel is wanted; then nothing of it is loaded. */
@@ -55,8 +58,14 @@ async function planOf(
   return planTunnel(config.tunnel, config, environment, "own");
 }
 
-async function serve(terminal: Terminal, config: Config, plan: TunnelPlan | null): Promise<number> {
+async function serve(
+  terminal: Terminal,
+  config: Config,
+  plan: TunnelPlan | null,
+  notes: readonly string[],
+): Promise<number> {
   const log = logFor(terminal, config);
+  for (const note of notes) log.warn({ why: note }, "a store of secrets could not be read");
   const stop = Promise.withResolvers<void>();
   const stopping = new AbortController();
   let signals = 0;
@@ -173,6 +182,7 @@ function missingAuthText(): string {
   codex-gpt-bridge token create --name <name>: a token for each caller, which you can take back
   ${toEnvironmentName("headerSecret")}: a secret that your tunnel client adds as a header
   ${toEnvironmentName("tunnel")}=openai (or --tunnel openai): OpenAI's tunnel, with such a secret made for each start
+  codex-gpt-bridge setup makes a token and keeps it in your keychain; serve --keychain takes it from there
   ${toEnvironmentName("noAuth")}=1 (or --no-auth): no authentication, on loopback only, to try things out
 `;
 }

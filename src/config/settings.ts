@@ -69,6 +69,11 @@ export const settings = z.object({
     .describe(
       "Shared secret that a tunnel client adds as `x-codex-gpt-bridge-secret`; at least 32 characters.",
     ),
+  keychain: flag()
+    .default(false)
+    .describe(
+      "Takes secrets that nothing else gives from the system's keychain, or the file that `setup` made instead.",
+    ),
   allowedHosts: list()
     .default([])
     .describe("Host names, besides loopback's, that requests may be addressed to (a tunnel's)."),

@@ -1,0 +1,80 @@
+/**
+ * Configuration with what the owner keeps in the system's keychain. With `keychain` on, a secret that neither a flag nor
+ * the environment nor the config file gives is read from there and stands where its variable would: from then on it is
+ * treated like one from the environment. The process's own environment stays as it is, and nothing is written anywhere.
+ */
+import { dirname, join } from "node:path";
+import { defaultDirectory, type Config, type ConfigProblem } from "../config/load.ts";
+import type { SecretItemName } from "../keychain/secret-items.ts";
+import type { Stores } from "../keychain/open-stores.ts";
+import { ok, type Result } from "../lib/result.ts";
+import { loadConfigFor, type Flags } from "./flags.ts";
+import type { Terminal } from "./terminal.ts";
+
+type Environment = Terminal["environment"];
+
+export interface ConfigWithSecrets {
+  readonly config: Config;
+  /** The environment that the subcommand was given, with the secrets in it. */
+  readonly environment: Environment;
+  /** Why a store could not be read, in words. */
+  readonly notes: readonly string[];
+}
+
+export async function loadConfigWithSecrets(
+  terminal: Pick<Terminal, "environment" | "cwd">,
+  flags: Flags,
+): Promise<Result<ConfigWithSecrets, ConfigProblem[]>> {
+  const first = await loadConfigFor(terminal, flags);
+  const { environment } = terminal;
+  if (!first.ok) return first;
+  if (!first.value.keychain) return ok({ config: first.value, environment, notes: [] });
+  const [{ readSecrets }, { secretItems }, stores] = await Promise.all([
+    import("../keychain/read-secrets.ts"),
+    import("../keychain/secret-items.ts"),
+    openOwnStores(first.value, environment),
+  ]);
+  const { values, problems: notes } = await readSecrets(stores, missingItems(first.value, environment));
+  const filled: Record<string, string | undefined> = { ...environment };
+  for (const [name, value] of values) filled[secretItems[name].variable] = value;
+  const config = await loadConfigFor({ ...terminal, environment: filled }, flags);
+  return config.ok ? ok({ config: config.value, environment: filled, notes }) : config;
+}
+
+/** The stores that belong to this configuration: the file lies beside the config file. */
+export async function openOwnStores(
+  config: Pick<Config, "configFile">,
+  environment: Environment,
+): Promise<Stores> {
+  const { openStores } = await import("../keychain/open-stores.ts");
+  return openStores({
+    platform: process.platform,
+    environment,
+    filePath: secretsFileOf(config.configFile, environment),
+  });
+}
+
+export function secretsFileOf(configFile: string | null, environment: Environment): string {
+  const directory =
+    configFile === null
+      ? defaultDirectory({ environment }, "XDG_CONFIG_HOME", ".config")
+      : dirname(configFile);
+  return join(directory, "secrets.json");
+}
+
+/** What nobody gave. Without authentication none of the bridge's own credentials is wanted. */
+function missingItems(config: Config, environment: Environment): SecretItemName[] {
+  const missing: SecretItemName[] = [];
+  if (config.token === undefined && !config.noAuth) missing.push("token");
+  if (config.headerSecret === undefined && !config.noAuth) missing.push("headerSecret");
+  const variables = {
+    controlPlaneApiKey: "CONTROL_PLANE_API_KEY",
+    controlPlaneTunnelId: "CONTROL_PLANE_TUNNEL_ID",
+    ngrokAuthtoken: "NGROK_AUTHTOKEN",
+    openaiApiKey: "OPENAI_API_KEY",
+  } as const;
+  for (const [name, variable] of Object.entries(variables) as [keyof typeof variables, string][]) {
+    if ((environment[variable] ?? "") === "") missing.push(name);
+  }
+  return missing;
+}
