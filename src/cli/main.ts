@@ -11,6 +11,14 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "serve your projects to ChatGPT (the default)",
     load: async () => import("./serve.ts"),
   },
+  setup: {
+    summary: "ask what the bridge needs to know, keep its secrets, write its config file",
+    load: async () => import("./setup.ts"),
+  },
+  service: {
+    summary: "let the bridge run by itself: install, uninstall, start, stop, status, logs, print",
+    load: async () => import("./service.ts"),
+  },
   allow: {
     summary: "make an exception for one file that the look for secrets blocks",
     load: async () => import("./allow.ts"),

@@ -1,0 +1,116 @@
+/** What the service will run, and whether it would: the configuration as it is read without the owner's shell. */
+import { resolve } from "node:path";
+import { findCodex } from "../codex/install.ts";
+import type { Config } from "../config/load.ts";
+import { toEnvironmentName, toFlag } from "../config/names.ts";
+import { settingNames, settings } from "../config/settings.ts";
+import { fail, ok, type Result } from "../lib/result.ts";
+import { planService } from "../service/plan-service.ts";
+import type { ServicePlan } from "../service/service-plan.ts";
+import type { Flags } from "./flags.ts";
+import { hasAuth } from "./door-check.ts";
+import { ownCommand } from "./own-command.ts";
+import { identifyProjects, judgePlaces } from "./projects.ts";
+import { homeOf } from "./service-manager.ts";
+import type { Terminal } from "./terminal.ts";
+import { loadConfigWithSecrets } from "./with-secrets.ts";
+
+export interface PreparedService {
+  readonly plan: ServicePlan;
+  readonly config: Config;
+  /** What the owner should know. */
+  readonly notes: readonly string[];
+}
+
+const SECRET_SETTING = /TOKEN|SECRET|PASSCODE|KEY$/;
+const isSecretSetting = (name: string): boolean =>
+  name !== "secrets" &&
+  SECRET_SETTING.test(toEnvironmentName(name).slice("CODEX_GPT_BRIDGE_".length)) &&
+  name !== "disableSecretScan";
+/** A path, which means something else where the service runs. */
+const PATHS: ReadonlySet<string> = new Set(["config", "root", "stateDir"]);
+
+/** The plan alone; the failure is one line. */
+export async function planFor(
+  { environment, cwd }: Terminal,
+  flags: Flags,
+  packageRoot: string,
+): Promise<Result<ServicePlan, string>> {
+  const words: string[] = [];
+  for (const name of settingNames) {
+    const value = flags[toFlag(name)];
+    if (value === undefined) continue;
+    if (isSecretSetting(name)) {
+      return fail(`--${toFlag(name)} would stand in the unit file; keep it with: ${ownCommand()} setup`);
+    }
+    const text = PATHS.has(name) ? resolve(cwd, String(value)) : String(value);
+    if (/\p{Cc}/u.test(text)) return fail(`--${toFlag(name)} holds a control character`);
+    words.push(`--${toFlag(name)}`, ...(value === true ? [] : [text]));
+  }
+  const home = homeOf(environment);
+  return ok(await planService({ environment, home, node: process.execPath, packageRoot, flags: words }));
+}
+
+/** The plan, and that it would work; the failure has a line for each reason why not. */
+export async function prepareService(
+  terminal: Terminal,
+  flags: Flags,
+  packageRoot: string,
+): Promise<Result<PreparedService, readonly string[]>> {
+  const planned = await planFor(terminal, flags, packageRoot);
+  if (!planned.ok) return fail([planned.failure]);
+  const plan = planned.value;
+  const { environment } = terminal;
+  const { DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR, USER } = environment;
+  const session = { DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR, USER, HOME: plan.home };
+  const seen = { ...plan.environment, ...session };
+  const own = Object.fromEntries(
+    settingNames.map((name) => [toFlag(name), absolute(name, flags, terminal.cwd)]),
+  );
+  const loaded = await loadConfigWithSecrets({ environment: seen, cwd: plan.home }, own);
+  const unseen = unseenVariables(environment);
+  if (!loaded.ok) return fail(loaded.failure.map(({ setting, problem }) => `${setting}: ${problem}`));
+  const { config, notes } = loaded.value;
+  const problems = await problemsOf(config, plan.home);
+  if (problems.length > 0) return fail([...problems, ...notes, ...unseen]);
+  const { PATH = "" } = plan.environment;
+  const codex = await findCodex({
+    codex: config.codex,
+    path: PATH,
+    env: { PATH, HOME: plan.home },
+    skipUnder: packageRoot,
+  });
+  const missing = codex.ok
+    ? []
+    : ["Codex was not found where the service will look; install it, then: codex login"];
+  return ok({ plan, config, notes: [...notes, ...missing, ...unseen] });
+}
+
+function absolute(name: string, flags: Flags, cwd: string): string | boolean | undefined {
+  const value = flags[toFlag(name)];
+  return typeof value === "string" && PATHS.has(name) ? resolve(cwd, value) : value;
+}
+
+async function problemsOf(config: Config, home: string): Promise<string[]> {
+  const problems: string[] = [];
+  const setup = `run: ${ownCommand()} setup`;
+  // The OpenAI tunnel makes a secret of its own at each start.
+  if (config.tunnel !== "openai" && !(await hasAuth(config, Date.now()))) {
+    problems.push(`no token or other credential is kept for it; ${setup}`);
+  }
+  if (config.projects.some(({ path }) => path === home)) {
+    problems.push(`no project is configured, and the home directory is none; ${setup}`);
+    return problems;
+  }
+  const projects = await identifyProjects(config);
+  const wrong = projects.ok ? await judgePlaces(config, projects.value) : projects.failure;
+  return [...problems, ...wrong.map(({ setting, problem }) => `${setting}: ${problem}`)];
+}
+
+/** Settings that work in the owner's shell alone. */
+function unseenVariables(environment: Terminal["environment"]): string[] {
+  return settingNames
+    .filter((name) => name !== "config" && (environment[toEnvironmentName(name)] ?? "") !== "")
+    .filter((name) => Object.hasOwn(settings.shape, name))
+    .map((name) => `${toEnvironmentName(name)} is set in this shell alone; the service will not see it`);
+}
