@@ -50,9 +50,19 @@ export interface JobEntry {
   readonly commands: number;
 }
 
+/** What the owner said to a client that asked to be let in. */
+export interface SignInEntry {
+  readonly type: "sign_in";
+  readonly requestId: string;
+  readonly outcome: "granted" | "denied" | "wrong_passcode" | "too_many_attempts";
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+}
+
 export type AuditEntry =
   | CallEntry
   | JobEntry
+  | SignInEntry
   | { readonly type: "start"; readonly version: string; readonly projects: readonly string[] }
   | { readonly type: "stop" };
 

@@ -16,7 +16,7 @@ export interface Caller {
    */
   readonly subject: string;
   readonly scopes: readonly Scope[];
-  readonly via: "none" | "static-token" | "header-secret" | "created-token";
+  readonly via: "none" | "static-token" | "header-secret" | "created-token" | "oauth";
 }
 
 /** The subject of everyone who holds the owner's own credential (or calls a bridge that asks for none). */

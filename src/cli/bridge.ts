@@ -8,6 +8,7 @@ import { auditDirectoryOf } from "../audit/audit-directory.ts";
 import { toJobEntry, toRequestEntry } from "../audit/audit-entry.ts";
 import { createRedactor } from "../audit/redact.ts";
 import { createChallenges } from "../auth/challenge.ts";
+import type { OAuth } from "../auth/oauth/oauth.ts";
 import type { Codex } from "../codex/codex.ts";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
 import type { BackendFacts } from "../codex/backend.ts";
@@ -30,6 +31,7 @@ import { createCodexDriver } from "./codex-driver.ts";
 import { authName, createDoorCheck } from "./door-check.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
 import { identifyProjects, recheckGrant } from "./projects.ts";
+import { allowedHostsOf, openSignIn, ownSecrets } from "./sign-in-parts.ts";
 import { takeState, type StartFailure } from "./state.ts";
 
 export interface BridgeSurroundings {
@@ -47,6 +49,8 @@ export interface Bridge {
   makeReady(): Promise<Result<BackendFacts, Failure>>;
   /** Looks for secrets in all projects, so that the owner hears of them now and the first call need not wait. */
   lookThrough(): Promise<void>;
+  /** Where clients sign in; null where they cannot. */
+  readonly oauth: OAuth | null;
   /** Lets running jobs end within `graceMs`, then ends everything. */
   close(graceMs: number): Promise<void>;
 }
@@ -95,7 +99,7 @@ export async function createBridge(
   });
   const workspace = meter.workspace(diskWorkspace);
   const redactor = createRedactor({
-    secrets: knownSecrets([config.token, config.headerSecret], environment),
+    secrets: knownSecrets(ownSecrets(config), environment),
     roots: projects.value.map(({ name, root }) => ({ path: root.path, name })),
     ...(environment["HOME"] === undefined ? {} : { home: environment["HOME"] }),
   });
@@ -114,6 +118,13 @@ export async function createBridge(
     return fail([{ setting: "audit log", problem: opened.failure }]);
   }
   const audit = meter.audit(opened.value);
+  const signIn = await openSignIn(config, { clock, log, audit });
+  if (!signIn.ok) {
+    await audit.close();
+    await state.value.close();
+    return signIn;
+  }
+  const oauth = signIn.value;
   audit.record({ type: "start", version, projects: projects.value.map(({ name }) => name) });
   const runner = createRunner({
     backend: codex,
@@ -156,7 +167,7 @@ export async function createBridge(
   const closing = new AbortController();
   let fingerprint = (): string => "";
   let mcpServer: Promise<McpServerFactory> | null = null;
-  const challenges = createChallenges(null);
+  const challenges = createChallenges(oauth?.metadataUrl ?? null);
   const room: ToolRoom = {
     version,
     challenges,
@@ -179,12 +190,13 @@ export async function createBridge(
     home: environment["HOME"] ?? null,
     redact,
   };
-  const door = createDoorCheck(config, clock, log);
+  const door = createDoorCheck(config, oauth?.verify ?? null, clock, log);
   const http = createApp({
     version,
-    allowedHosts: config.allowedHosts,
+    allowedHosts: allowedHostsOf(config),
     authenticate: door.authenticate,
     challenges,
+    oauth,
     currentHosts: surroundings.currentHosts ?? (() => []),
     mcpServer: async (context) => (await (mcpServer ??= loadMcpServer()))(context),
     readiness: () => {
@@ -232,7 +244,7 @@ export async function createBridge(
 
   async function makeReady(): Promise<Result<BackendFacts, Failure>> {
     const usable = await codex.ready();
-    await Promise.all([http.load(), (mcpServer ??= loadMcpServer())]);
+    await Promise.all([http.load(), (mcpServer ??= loadMcpServer()), oauth?.load()]);
     if (usable.ok) await confinement.ensure(usable.value);
     return usable;
   }
@@ -240,6 +252,7 @@ export async function createBridge(
     http,
     codex,
     projects: projects.value,
+    oauth,
     makeReady,
     async lookThrough() {
       for (const { name, root, secrets } of projects.value) {
@@ -256,6 +269,7 @@ export async function createBridge(
       await codex.close();
       await http.close();
       door.close();
+      oauth?.close();
       audit.record({ type: "stop" });
       await audit.close();
       await state.value.close();

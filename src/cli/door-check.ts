@@ -1,6 +1,6 @@
 /** Puts together who may call this bridge: the owner's credentials, and whoever else can vouch for a bearer token. */
 import { createAdmission } from "../auth/admission.ts";
-import { createAuthenticate } from "../auth/bearer.ts";
+import { createAuthenticate, type VerifyToken } from "../auth/bearer.ts";
 import { createTokenVerifier, isLive } from "../auth/created-token.ts";
 import type { Config } from "../config/load.ts";
 import type { Authenticate } from "../http/app.ts";
@@ -12,7 +12,13 @@ export interface DoorCheck {
   close(): void;
 }
 
-export function createDoorCheck(config: Config, clock: Clock, log: Log): DoorCheck {
+/** `signIn` vouches for the tokens of those who signed in; null where nobody can. */
+export function createDoorCheck(
+  config: Config,
+  signIn: VerifyToken | null,
+  clock: Clock,
+  log: Log,
+): DoorCheck {
   const { requestsPerMinute, failedAuthPerMinute } = config;
   const created = createTokenVerifier(config.stateDir, clock, log);
   const credentials = {
@@ -22,7 +28,7 @@ export function createDoorCheck(config: Config, clock: Clock, log: Log): DoorChe
   };
   return {
     authenticate: createAdmission({
-      authenticate: createAuthenticate(credentials, [created.verify]),
+      authenticate: createAuthenticate(credentials, [created.verify, ...(signIn === null ? [] : [signIn])]),
       requestsPerMinute,
       failedAuthPerMinute,
       monotonic: () => clock.monotonic(),
@@ -35,7 +41,8 @@ export function createDoorCheck(config: Config, clock: Clock, log: Log): DoorChe
 
 /** Whether anybody could ever be let in. */
 export async function hasAuth(config: Config, now: number): Promise<boolean> {
-  if (config.noAuth || config.token !== undefined || config.headerSecret !== undefined) return true;
+  const { noAuth, token, headerSecret, publicUrl } = config;
+  if (noAuth || [token, headerSecret, publicUrl].some((way) => way !== undefined)) return true;
   const { createTokenReader } = await import("../auth/token-store.ts");
   const reader = createTokenReader(config.stateDir);
   const tokens = reader.store()?.list() ?? [];
@@ -46,7 +53,10 @@ export async function hasAuth(config: Config, now: number): Promise<boolean> {
 /** How callers prove who they are, in words. */
 export function authName(config: Config): string {
   if (config.noAuth) return "none";
-  if (config.token !== undefined)
-    return config.headerSecret === undefined ? "token" : "token or header secret";
-  return config.headerSecret === undefined ? "created token" : "header secret";
+  const ways = [
+    config.token === undefined ? [] : ["token"],
+    config.headerSecret === undefined ? [] : ["header secret"],
+    config.publicUrl === undefined ? [] : ["OAuth"],
+  ].flat();
+  return ways.length === 0 ? "created token" : ways.join(" or ");
 }

@@ -43,6 +43,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "look at every link of the chain, and say what to do about the broken one",
     load: async () => import("./doctor.ts"),
   },
+  "sign-in": {
+    summary: "make a passcode, list the clients that have signed in, or end their sign-in",
+    load: async () => import("./sign-in.ts"),
+  },
   demo: {
     summary: "show what the bridge does, with the real Codex and a scripted model; needs no login and no key",
     load: async () => import("./demo.ts"),

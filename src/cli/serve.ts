@@ -13,6 +13,7 @@ import { createBridge } from "./bridge.ts";
 import { hasAuth } from "./door-check.ts";
 import { parseFlags, printProblems, settingsHelp } from "./flags.ts";
 import type { TunnelRoom } from "./open-tunnel.ts";
+import { ownSecrets, showPasscode } from "./sign-in-parts.ts";
 import type { TunnelPlan } from "./tunnel-plan.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 import { loadConfigWithSecrets } from "./with-secrets.ts";
@@ -123,6 +124,7 @@ async function serve(
     },
     "listening",
   );
+  if (bridge.oauth !== null) await showPasscode(bridge.oauth, [terminal.stderr, terminal.stdout], log);
   if (config.noAuth) log.warn({}, "no authentication: every program on this machine can use this bridge");
   const opened = tunnel?.open(url, (name) => {
     tunnelHosts.splice(0, 1, name);
@@ -167,7 +169,7 @@ export function logFor(terminal: Terminal, config: Config): Log {
   const { stderr, environment } = terminal;
   // Paths stay as they are: the owner reads this.
   const { redact } = createRedactor({
-    secrets: knownSecrets([config.token, config.headerSecret], environment),
+    secrets: knownSecrets(ownSecrets(config), environment),
   });
   const write = (text: string): unknown => stderr.write(redact(text));
   if (stderr.isTTY !== true) return createLog(config.logLevel, { write });
@@ -181,6 +183,7 @@ function missingAuthText(): string {
       export ${token}=$(openssl rand -hex 32)
   codex-gpt-bridge token create --name <name>: a token for each caller, which you can take back
   ${toEnvironmentName("headerSecret")}: a secret that your tunnel client adds as a header
+  ${toEnvironmentName("publicUrl")}: the https address under which ChatGPT reaches the bridge; it then signs in (OAuth)
   ${toEnvironmentName("tunnel")}=openai (or --tunnel openai): OpenAI's tunnel, with such a secret made for each start
   codex-gpt-bridge setup makes a token and keeps it in your keychain; serve --keychain takes it from there
   ${toEnvironmentName("noAuth")}=1 (or --no-auth): no authentication, on loopback only, to try things out

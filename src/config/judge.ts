@@ -17,6 +17,16 @@ export function judgeConfig(config: Config, given: (name: SettingName) => string
   if (config.noAuth && config.headerSecret !== undefined) {
     problem("noAuth", `cannot go together with ${given("headerSecret")}`);
   }
+  if (config.noAuth && config.publicUrl !== undefined) {
+    problem("noAuth", `cannot go together with ${given("publicUrl")}: anybody could use the bridge`);
+  }
+  if (config.authIssuer !== undefined && config.publicUrl === undefined) {
+    problem("authIssuer", `needs ${given("publicUrl")}, which says where the bridge is reached`);
+  }
+  for (const entry of config.oauthClients) {
+    if (!isClient(entry))
+      problem("oauthClients", `${entry} is not of the form id=https://where-to-send-back`);
+  }
   if (config.noAuth && !LOOPBACK.has(config.host)) {
     problem("noAuth", `is only for loopback; ${config.host} can be reached by others`);
   }
@@ -42,6 +52,14 @@ export function judgeConfig(config: Config, given: (name: SettingName) => string
     }
   }
   return problems;
+}
+
+/** The redirect address: https, or http on loopback for a program on this machine. */
+function isClient(entry: string): boolean {
+  const [, redirect] = /^[\w.-]{1,128}=(.+)$/.exec(entry) ?? [];
+  const url = redirect === undefined ? null : URL.parse(redirect);
+  if (url === null || url.hash !== "") return false;
+  return url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.has(url.hostname));
 }
 
 function mayWriteSomewhere(config: Config): boolean {

@@ -53,6 +53,24 @@ const hostName = () =>
 
 const secret = () => z.string("has to be a text").min(32, "has to have at least 32 characters");
 
+const LOOPBACK = new Set(["127.0.0.1", "[::1]", "localhost"]);
+/** Where browsers and other servers are sent: https, or a server on this machine. */
+const address = (problem: string, isFit: (url: URL) => boolean) =>
+  text().refine((value) => {
+    const url = URL.parse(value);
+    if (url === null || url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "")
+      return false;
+    return (
+      (url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.has(url.hostname))) && isFit(url)
+    );
+  }, problem);
+const origin = () =>
+  address(
+    "has to be an https address without a path, such as https://bridge.example.com",
+    (url) => url.pathname === "/",
+  ).transform((value) => new URL(value).origin);
+const issuer = () => address("has to be an https address without a query", () => true);
+
 export const settings = z.object({
   host: text().default("127.0.0.1").describe("Address to listen on."),
   port: integer(0, 65_535).default(8765).describe("Port to listen on; 0 takes a free one."),
@@ -74,6 +92,51 @@ export const settings = z.object({
     .describe(
       "Takes secrets that nothing else gives from the system's keychain, or the file that `setup` made instead.",
     ),
+  publicUrl: origin()
+    .optional()
+    .describe(
+      "The https address under which ChatGPT reaches the bridge, without a path. Turns sign-in (OAuth 2.1) on.",
+    ),
+  oauthPasscode: z
+    .string("has to be a text")
+    .min(8, "has to have at least 8 characters")
+    .optional()
+    .describe(
+      "What the owner types to let a client in; at least 8 characters. Default: one is made and shown at the terminal.",
+    ),
+  oauthClientHosts: list()
+    .default(["chatgpt.com"])
+    .describe("Hosts whose client metadata documents are fetched, and to which clients may be sent back."),
+  oauthClients: list()
+    .default([])
+    .describe(
+      "Clients that are known beforehand: `id=redirect address`; the same id again adds another address.",
+    ),
+  oauthClientSecret: secret()
+    .optional()
+    .describe(
+      "Secret of the clients in `oauth_clients`; at least 32 characters. Without it they are public clients.",
+    ),
+  oauthRegistration: flag()
+    .default(false)
+    .describe(
+      "Lets clients register themselves (RFC 7591), with redirect addresses on `oauth_client_hosts` only.",
+    ),
+  oauthRefreshGraceSeconds: integer(0, 300)
+    .default(0)
+    .describe(
+      "How long a refresh token may be used again after its first use, in seconds; 0: a second use ends the sign-in.",
+    ),
+  authIssuer: issuer()
+    .optional()
+    .describe("An authorization server of your own, in place of the built-in one; needs `public_url`."),
+  authAudience: text()
+    .optional()
+    .describe("What tokens of `auth_issuer` have to be made for. Default: `public_url` + `/mcp`."),
+  authClients: list().default([]).describe("Client ids whose tokens of `auth_issuer` count. Default: all."),
+  authSubjects: list()
+    .default([])
+    .describe("Subjects (`sub`) whose tokens of `auth_issuer` count. Default: all."),
   allowedHosts: list()
     .default([])
     .describe("Host names, besides loopback's, that requests may be addressed to (a tunnel's)."),

@@ -37,6 +37,14 @@ export interface Arrival {
   readonly reason?: HttpRefusal["code"];
 }
 
+/** What answers at `/oauth/*` and `/.well-known/*`, where a client can sign in. */
+export interface OAuthRoutes {
+  /** True for a page to which a browser is sent from the client's own site: no request of ours would come from there. */
+  isEntrance(method: string, path: string): boolean;
+  /** null where there is nothing; `allow` where there is, for other methods. */
+  answer(request: Request, wire: Wire, requestId: string): Promise<Response | { allow: string } | null>;
+}
+
 export interface AppParts {
   readonly version: string;
   /** Host names besides loopback's own, without a port. */
@@ -45,6 +53,8 @@ export interface AppParts {
   readonly currentHosts?: () => readonly string[];
   readonly authenticate: Authenticate;
   readonly challenges: Challenges;
+  /** null where nobody can sign in. */
+  readonly oauth?: OAuthRoutes | null;
   /** One server per request. `ctx.authInfo.extra` carries the caller and the request id: see `callOf`. */
   readonly mcpServer: McpServerFactory;
   readonly readiness: () => { ok: true } | { ok: false; reason: string };
@@ -72,7 +82,7 @@ export interface BridgeApp {
 }
 
 export function createApp(parts: AppParts): BridgeApp {
-  const { clock, log, metrics, onArrival } = parts;
+  const { clock, log, metrics, onArrival, oauth = null } = parts;
   const refusals = createRefusalLane(clock);
   const visitorRefusal = createVisitorCheck(parts.allowedHosts, parts.currentHosts);
   let endpoint: Promise<McpEndpoint> | null = null;
@@ -85,7 +95,7 @@ export function createApp(parts: AppParts): BridgeApp {
     const start = clock.monotonic();
     c.set("requestId", nanoid());
     const refusal = visitorRefusal(c.req.raw, c.env?.incoming);
-    if (refusal === null) await next();
+    if (refusal === null || isExpected(refusal, c)) await next();
     else c.res = refuse(c, refusal);
     finish(c, at, clock.monotonic() - start);
     const later = c.get("refusal") === undefined ? null : refusals.enter();
@@ -128,6 +138,15 @@ export function createApp(parts: AppParts): BridgeApp {
       return c.body(await metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
     });
   }
+  if (oauth !== null) {
+    const sendOn = async (c: Context<HttpEnv>): Promise<Response> => {
+      const answer = await oauth.answer(c.req.raw, c.env ?? {}, c.get("requestId"));
+      if (answer === null) return refuse(c, { code: "not_found" });
+      return "allow" in answer ? refuse(c, { code: "method_not_allowed", allow: answer.allow }) : answer;
+    };
+    app.all("/oauth/*", sendOn);
+    app.all("/.well-known/*", sendOn);
+  }
   app.notFound((c) => refuse(c, { code: "not_found" }));
   app.onError((error, c) => {
     log.error({ requestId: c.get("requestId"), err: error }, "a request failed");
@@ -154,6 +173,15 @@ export function createApp(parts: AppParts): BridgeApp {
 
   async function authenticate(c: Context<HttpEnv>): Promise<Result<Caller, AuthFailure>> {
     return parts.authenticate(c.req.raw, c.env?.incoming?.socket.remoteAddress ?? "");
+  }
+
+  /** Whoever signs in comes from the client's own site, as a navigation and with nothing but an address. */
+  function isExpected(refusal: HttpRefusal, c: Context<HttpEnv>): boolean {
+    if (refusal.code !== "cross_site" || oauth === null) return false;
+    const { headers } = c.req.raw;
+    const isPage =
+      headers.get("sec-fetch-mode") === "navigate" && headers.get("sec-fetch-dest") === "document";
+    return isPage && oauth.isEntrance(c.req.method, c.req.path);
   }
 
   function finish(c: Context<HttpEnv>, at: number, elapsedMs: number): void {

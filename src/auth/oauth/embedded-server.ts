@@ -1,0 +1,98 @@
+/** The bridge's own authorization server, put together: the library, its records, the consent page, the check of its tokens. */
+import type { DatabaseSync } from "node:sqlite";
+import type { VerifyToken } from "../bearer.ts";
+import { createAccessTokenVerifier } from "./access-token.ts";
+import { createAttempts } from "./attempts.ts";
+import { parseClients } from "./clients.ts";
+import { answerConsent } from "./consent.ts";
+import { pageHeaders, problemPage } from "./consent-page.ts";
+import { createGrantCheck } from "./grants.ts";
+import { createGuardedFetch } from "./guarded-fetch.ts";
+import { answerWith, type NodeExchange } from "./koa-answer.ts";
+import type { ConsentEvent, OAuthParts } from "./oauth-parts.ts";
+import { createPasscodeCheck } from "./passcode.ts";
+import { createClientJudge, createProvider } from "./provider.ts";
+import { createRecords } from "./records.ts";
+import type { ResourceMetadata } from "./resource-metadata.ts";
+import { toAuthorizeTarget, type Route } from "./routes.ts";
+import { loadKeys, SIGNING_ALGORITHM } from "./signing-keys.ts";
+
+export interface EmbeddedServer {
+  readonly verify: VerifyToken;
+  answer(route: Route, exchange: Required<NodeExchange>, requestId: string): Promise<Response>;
+}
+
+export interface EmbeddedServerParts extends OAuthParts {
+  readonly metadata: ResourceMetadata;
+  readonly sql: DatabaseSync;
+  /** The owner's own; null: one that the bridge made. */
+  readonly passcode: string | null;
+}
+
+export async function createEmbeddedServer(parts: EmbeddedServerParts): Promise<EmbeddedServer> {
+  const { settings, metadata, sql, passcode, clock, log, onConsent } = parts;
+  const { publicUrl, oauthClientHosts: clientHosts } = settings;
+  const { resource } = metadata;
+  const now = (): number => clock.now();
+  const keys = await loadKeys(sql);
+  const { d: _private, ...publicKey } = keys.signing;
+  const provider = createProvider({
+    publicUrl,
+    resource,
+    keys,
+    sql,
+    records: createRecords({
+      sql,
+      now,
+      refreshGraceMs: settings.oauthRefreshGraceSeconds * 1000,
+      judgeClient: createClientJudge(clientHosts),
+    }),
+    clients: parseClients(settings.oauthClients, settings.oauthClientSecret ?? null),
+    clientHosts,
+    registration: settings.oauthRegistration,
+    fetchDocument: parts.fetchDocument ?? createGuardedFetch({ hosts: clientHosts }),
+    errorPage: problemPage,
+    log,
+  });
+  const serve = provider.callback();
+  const attempts = createAttempts(clock);
+  const isPasscode = createPasscodeCheck(sql, passcode);
+
+  return {
+    verify: createAccessTokenVerifier({
+      issuer: publicUrl,
+      resource,
+      key: publicKey,
+      algorithm: SIGNING_ALGORITHM,
+      stands: createGrantCheck(sql, now),
+      now,
+    }),
+
+    async answer(route, exchange, requestId) {
+      const target = exchange.incoming.url ?? "/";
+      if (route === "consent") {
+        const { incoming } = exchange;
+        if (incoming.headers.expect !== undefined) exchange.outgoing.writeContinue();
+        const onOutcome = (event: Omit<ConsentEvent, "requestId">): void => {
+          onConsent({ ...event, requestId });
+        };
+        const consent = {
+          provider,
+          resource,
+          attempts,
+          isPasscode,
+          madePasscode: passcode === null,
+          onOutcome,
+        };
+        return answerConsent(consent, incoming, target);
+      }
+      const asked = route === "authorize" ? toAuthorizeTarget(new URL(target, publicUrl)) : target;
+      const answer = await answerWith(serve, exchange, publicUrl, asked);
+      if (answer.status >= 500) log.error({ requestId, status: answer.status }, "signing in failed");
+      if (answer.status >= 400 && answer.headers.get("content-type")?.startsWith("text/html") === true) {
+        for (const [name, value] of Object.entries(pageHeaders([]))) answer.headers.set(name, value);
+      }
+      return answer;
+    },
+  };
+}
