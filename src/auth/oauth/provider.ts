@@ -82,7 +82,10 @@ export function createProvider(parts: ProviderParts): Provider {
           dPoP: { enabled: false },
           userinfo: { enabled: false },
           rpInitiatedLogout: { enabled: false },
-          revocation: { enabled: true },
+          revocation: {
+            enabled: true,
+            allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+          },
           registration: { enabled: parts.registration, initialAccessToken: false },
           clientIdMetadataDocument: {
             enabled: true,
@@ -117,6 +120,8 @@ export function createProvider(parts: ProviderParts): Provider {
           Grant: 365 * DAY,
           IdToken: MINUTE,
         },
+        // No page of another origin has anything to ask here.
+        clientBasedCORS: () => false,
         issueRefreshToken: (_ctx, client) => client.grantTypeAllowed("refresh_token"),
         rotateRefreshToken: () => true,
         expiresWithSession: () => false,
