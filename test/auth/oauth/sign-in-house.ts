@@ -149,7 +149,7 @@ export interface Browser {
 }
 
 /** Keeps cookies by name and path, and follows no redirect by itself. */
-export function createBrowser(port: number): Browser {
+export function createBrowser(port: number, base = publicUrl): Browser {
   const jar = new Map<string, { value: string; path: string }>();
   const keep = (answer: Answer): Answer => {
     for (const line of answer.headers["set-cookie"] ?? []) {
@@ -166,7 +166,8 @@ export function createBrowser(port: number): Browser {
       ? {}
       : { cookie: sent.map(([name, { value }]) => `${name}=${value}`).join("; ") };
   };
-  const pathOf = (address: string): string => address.replace(publicUrl, "");
+  const pathOf = (address: string): string => address.replace(base, "");
+  const host = new URL(base).host;
   return {
     async get(address) {
       const path = pathOf(address);
@@ -176,11 +177,11 @@ export function createBrowser(port: number): Browser {
         "sec-fetch-mode": "navigate",
         "sec-fetch-dest": "document",
       };
-      return keep(await ask(port, path, { headers: { ...headers, ...cookies(path) } }));
+      return keep(await ask(port, path, { headers: { ...headers, ...cookies(path), host } }));
     },
     async submit(address, fields) {
       const path = pathOf(address);
-      const headers = { accept: "text/html", origin: publicUrl, "sec-fetch-site": "same-origin" };
+      const headers = { accept: "text/html", origin: base, host, "sec-fetch-site": "same-origin" };
       return keep(await postForm(port, path, fields, { ...headers, ...cookies(path) }));
     },
   };
