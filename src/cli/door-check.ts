@@ -41,8 +41,8 @@ export function createDoorCheck(
 
 /** Whether anybody could ever be let in. */
 export async function hasAuth(config: Config, now: number): Promise<boolean> {
-  const { noAuth, token, headerSecret, publicUrl } = config;
-  if (noAuth || [token, headerSecret, publicUrl].some((way) => way !== undefined)) return true;
+  const ways = [config.token, config.headerSecret, config.publicUrl];
+  if (config.noAuth || ways.some((way) => way !== undefined)) return true;
   const { createTokenReader } = await import("../auth/token-store.ts");
   const reader = createTokenReader(config.stateDir);
   const tokens = reader.store()?.list() ?? [];

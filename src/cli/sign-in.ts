@@ -56,10 +56,7 @@ async function showNewPasscode({ stdout }: Terminal, sql: DatabaseSync): Promise
 
 async function list({ stdout }: Terminal, sql: DatabaseSync, asJson: boolean): Promise<number> {
   const { listSignIns } = await import("../auth/oauth/grants.ts");
-  const signIns = listSignIns(sql, Date.now()).map(({ since, ...rest }) => ({
-    ...rest,
-    since: new Date(since).toISOString(),
-  }));
+  const signIns = listSignIns(sql, Date.now());
   if (asJson) stdout.write(`${JSON.stringify(signIns)}\n`);
   else if (signIns.length === 0) stdout.write("Nobody has signed in.\n");
   for (const { signInId, since, scopes, clientId } of asJson ? [] : signIns) {

@@ -15,15 +15,21 @@ export function parseClients(entries: readonly string[], clientSecret: string | 
     const clientId = entry.slice(0, cut);
     redirects.set(clientId, [...(redirects.get(clientId) ?? []), entry.slice(cut + 1)]);
   }
-  return [...redirects].map(([clientId, uris]) => ({
-    client_id: clientId,
-    client_name: clientId,
-    redirect_uris: uris,
-    application_type: uris.some((uri) => isLoopbackAddress(uri)) ? ("native" as const) : ("web" as const),
-    ...(clientSecret === null
-      ? { token_endpoint_auth_method: "none" as const }
-      : { token_endpoint_auth_method: "client_secret_post" as const, client_secret: clientSecret }),
-  }));
+  const authentication =
+    clientSecret === null
+      ? ({ token_endpoint_auth_method: "none" } as const)
+      : ({ token_endpoint_auth_method: "client_secret_post", client_secret: clientSecret } as const);
+  return Array.from(redirects, ([clientId, uris]) =>
+    Object.assign(
+      {
+        client_id: clientId,
+        client_name: clientId,
+        redirect_uris: uris,
+        application_type: uris.some((uri) => isLoopbackAddress(uri)) ? ("native" as const) : ("web" as const),
+      },
+      authentication,
+    ),
+  );
 }
 
 /** https on an allowed host, or http on this machine (RFC 8252): nothing else gets an authorization code. */

@@ -8,7 +8,7 @@ import { STYLE, STYLE_HASH } from "./page-style.ts";
 export interface ConsentView {
   /** What the client calls itself; anybody can choose any name. */
   readonly name: string;
-  /** What is known about who it is: the host of its document, or how the owner named it. */
+  /** What is known about who it is: the host of its document, how the owner named it, or that nothing is known. */
   readonly identity: string;
   /** Where the browser goes afterwards. */
   readonly returnsTo: string;
@@ -28,15 +28,17 @@ export function consentPage(view: ConsentView): string {
     : "The one that you have set as <code>oauth_passcode</code>.";
   const write = `<p class="choice"><input type="checkbox" id="write" name="write" value="yes" checked>
 <label for="write">Also let it start and steer jobs that may change files, where your settings allow writing</label></p>`;
+  const known = `<strong>${escape(identity)}</strong>`;
+  const who = identity === name ? known : `${known}, which calls itself <q>${escape(name)}</q>`;
   return page(
     `Let ${name} in?`,
     `<h1>Let <q>${escape(name)}</q> use Codex on your machine?</h1>
 <dl>
-<dt>Who asks</dt><dd><strong>${escape(identity)}</strong>, which calls itself <q>${escape(name)}</q></dd>
+<dt>Who asks</dt><dd>${who}</dd>
 <dt>You will be sent back to</dt><dd><strong>${escape(returnsTo)}</strong></dd>
 <dt>It asks to</dt><dd><ul>
 <li>read: ask Codex about your projects, and see your jobs and their results</li>
-${asksToWrite ? "<li>write: start and steer jobs that may change files, and cancel jobs</li>\n" : ""}</ul></dd>
+${asksToWrite ? "<li>write: start and steer jobs that may change files</li>\n" : ""}</ul></dd>
 </dl>
 <p>Only go on if you have just connected this client yourself.</p>
 <form method="post" action="${escape(action)}">

@@ -3,12 +3,11 @@
  * that was granted before, and no cookie, stands in for it.
  */
 import { ServerResponse, type IncomingMessage } from "node:http";
-import { errors, type ClientMetadata, type default as Provider } from "oidc-provider";
-import { ownerSubject } from "../caller.ts";
+import { errors, type ClientMetadata, type Provider } from "oidc-provider";
+import { ownerSubject, scopeNames } from "../caller.ts";
 import type { Attempts } from "./attempts.ts";
 import { consentPage, pageHeaders, problemPage, type ConsentView } from "./consent-page.ts";
 import type { ConsentEvent } from "./oauth-parts.ts";
-import { SCOPES } from "./resource-metadata.ts";
 
 type Interaction = Awaited<ReturnType<Provider["interactionDetails"]>>;
 
@@ -19,6 +18,8 @@ export interface ConsentParts {
   readonly resource: string;
   readonly attempts: Attempts;
   readonly isPasscode: (typed: string) => Promise<boolean>;
+  /** Ids of the clients that the owner named. */
+  readonly knownClients: ReadonlySet<string>;
   /** Whether the bridge made the passcode, so that the page can say where it is. */
   readonly madePasscode: boolean;
   /** What the owner decided, for the log and the audit. */
@@ -39,7 +40,7 @@ export async function answerConsent(
   const client = await provider.Client.find(clientId);
   if (client === undefined)
     return problem(400, "The app that asked is not known any more. Start again from there.");
-  const view = { ...toView(client.metadata(), asked, target), madePasscode: parts.madePasscode };
+  const view = toView(parts, client.metadata(), asked, target);
   if (incoming.method !== "POST") return show(200, view, asked);
 
   const form = await readForm(incoming);
@@ -65,7 +66,7 @@ export async function answerConsent(
     parts.onOutcome({ outcome: "wrong_passcode", clientId, scopes: [] });
     return show(403, { ...view, problem: "That is not the passcode of this bridge." }, asked);
   }
-  const scopes = SCOPES.filter(
+  const scopes = scopeNames.filter(
     (scope) => isAsked(asked, scope) && (scope !== "write" || form.get("write") === "yes"),
   );
   if (scopes.length === 0) {
@@ -96,8 +97,7 @@ export async function answerConsent(
     { params }: Interaction,
   ): Promise<string> {
     const made = new provider.Grant({ accountId: ownerSubject, clientId: client_ });
-    const requested = String(params["scope"] ?? "").split(" ");
-    for (const scope of requested) {
+    for (const scope of scopesOf(params)) {
       if (scope === "write" && !scopes_.includes(scope)) {
         made.rejectOIDCScope(scope);
         made.rejectResourceScope(parts.resource, scope);
@@ -118,26 +118,31 @@ export async function answerConsent(
 }
 
 function toView(
+  { knownClients, madePasscode }: ConsentParts,
   client: ClientMetadata,
   asked: Interaction,
   target: string,
-): Omit<ConsentView, "madePasscode"> {
-  const host = /^https:/.test(client.client_id) ? URL.parse(client.client_id)?.hostname : undefined;
+): ConsentView {
+  const host = client.client_id.startsWith("https:") ? URL.parse(client.client_id)?.hostname : undefined;
   const returnsTo = URL.parse(String(asked.params["redirect_uri"]));
   return {
     name: client.client_name ?? host ?? client.client_id,
-    identity: host ?? client.client_id,
+    identity:
+      host ?? (knownClients.has(client.client_id) ? client.client_id : "an app that registered itself"),
     returnsTo: returnsTo?.host ?? "",
     asksToWrite: isAsked(asked, "write"),
     action: new URL(target, "http://localhost").pathname,
     problem: null,
+    madePasscode,
   };
 }
 
 function isAsked({ params }: Interaction, scope: string): boolean {
-  return String(params["scope"] ?? "")
-    .split(" ")
-    .includes(scope);
+  return scopesOf(params).includes(scope);
+}
+
+function scopesOf({ scope }: Interaction["params"]): string[] {
+  return typeof scope === "string" ? scope.split(" ") : [];
 }
 
 /** The request that this browser began, by its cookie; null where there is none, or no longer. */

@@ -34,6 +34,9 @@ export async function createEmbeddedServer(parts: EmbeddedServerParts): Promise<
   const { publicUrl, oauthClientHosts: clientHosts } = settings;
   const { resource } = metadata;
   const now = (): number => clock.now();
+  const clients = parseClients(settings.oauthClients, settings.oauthClientSecret ?? null);
+  const knownClients = new Set(clients.map((client) => client.client_id));
+  const madePasscode = passcode === null;
   const keys = await loadKeys(sql);
   const { d: _private, ...publicKey } = keys.signing;
   const provider = createProvider({
@@ -47,7 +50,7 @@ export async function createEmbeddedServer(parts: EmbeddedServerParts): Promise<
       refreshGraceMs: settings.oauthRefreshGraceSeconds * 1000,
       judgeClient: createClientJudge(clientHosts),
     }),
-    clients: parseClients(settings.oauthClients, settings.oauthClientSecret ?? null),
+    clients,
     clientHosts,
     registration: settings.oauthRegistration,
     fetchDocument: parts.fetchDocument ?? createGuardedFetch({ hosts: clientHosts }),
@@ -81,7 +84,8 @@ export async function createEmbeddedServer(parts: EmbeddedServerParts): Promise<
           resource,
           attempts,
           isPasscode,
-          madePasscode: passcode === null,
+          knownClients,
+          madePasscode,
           onOutcome,
         };
         return answerConsent(consent, incoming, target);

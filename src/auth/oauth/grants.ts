@@ -9,8 +9,8 @@ export interface SignIn {
   readonly signInId: string;
   readonly clientId: string;
   readonly scopes: readonly string[];
-  /** Wall time, ms. */
-  readonly since: number;
+  /** ISO 8601. */
+  readonly since: string;
 }
 
 const grantPayload = z.looseObject({
@@ -38,7 +38,7 @@ export function listSignIns(sql: DatabaseSync, now: number): SignIn[] {
       signInId: String(id).slice(0, SHOWN),
       clientId,
       scopes: granted.filter((scope) => !refused.has(scope)),
-      since: iat * 1000,
+      since: new Date(iat * 1000).toISOString(),
     };
   });
 }

@@ -3,19 +3,19 @@
  * resource. Who passes is decided on the consent page, never here.
  */
 import type { DatabaseSync } from "node:sqlite";
-import Provider, {
+import {
   errors,
+  Provider,
   type Adapter,
   type AdapterPayload,
   type Client,
   type ClientMetadata,
 } from "oidc-provider";
 import type { Log } from "../../lib/log.ts";
-import { ownerSubject } from "../caller.ts";
+import { ownerSubject, scopeNames } from "../caller.ts";
 import { isRedirectAllowed, toKnownMetadata } from "./clients.ts";
 import { readFact, writeFact } from "./database.ts";
 import { isFetchable, type FetchDocument } from "./guarded-fetch.ts";
-import { SCOPES } from "./resource-metadata.ts";
 import { SIGNING_ALGORITHM, type OAuthKeys } from "./signing-keys.ts";
 
 const MINUTE = 60;
@@ -58,7 +58,7 @@ export function createProvider(parts: ProviderParts): Provider {
           revocation: "/oauth/revoke",
           registration: "/oauth/register",
         },
-        scopes: [...SCOPES, "offline_access"],
+        scopes: [...scopeNames, "offline_access"],
         claims: {},
         responseTypes: ["code"],
         pkce: { required: () => true },
@@ -102,7 +102,7 @@ export function createProvider(parts: ProviderParts): Provider {
             getResourceServerInfo(_ctx, indicator) {
               if (indicator !== resource) throw new errors.InvalidTarget();
               return {
-                scope: SCOPES.join(" "),
+                scope: scopeNames.join(" "),
                 audience: resource,
                 accessTokenFormat: "jwt",
                 jwt: { sign: { alg: SIGNING_ALGORITHM } },
@@ -134,7 +134,7 @@ export function createProvider(parts: ProviderParts): Provider {
           subject === ownerSubject ? { accountId: subject, claims: () => ({ sub: subject }) } : undefined,
         extraTokenClaims: (_ctx, token) => ("grantId" in token ? { grant: token.grantId } : undefined),
         interactions: { url: (_ctx, { uid }) => `/oauth/consent/${uid}` },
-        fetch: async (address) => fetchFor(address.toString()),
+        fetch: async (address) => fetchFor(address instanceof Request ? address.url : String(address)),
         renderError(ctx, out) {
           ctx.set("cache-control", "no-store");
           if (ctx.accepts("json", "html") === "html") {
@@ -152,8 +152,8 @@ export function createProvider(parts: ProviderParts): Provider {
   provider.use(async (ctx, next) => {
     await next();
     const { body } = ctx;
-    if (!/^\/\.well-known\//.test(ctx.path) || typeof body !== "object" || body === null) return;
-    ctx.body = { ...body, scopes_supported: [...SCOPES, "offline_access"] };
+    if (!ctx.path.startsWith("/.well-known/") || typeof body !== "object" || body === null) return;
+    ctx.body = { ...body, scopes_supported: [...scopeNames, "offline_access"] };
   });
   hearEvents();
   return provider;

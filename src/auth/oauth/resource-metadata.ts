@@ -1,6 +1,5 @@
 /** How the bridge describes itself as a protected resource (RFC 9728), and where that can be read. */
-
-export const SCOPES = ["read", "write"] as const;
+import { scopeNames } from "../caller.ts";
 
 export interface ResourceMetadata {
   /** What tokens have to be made for: the address of /mcp. */
@@ -22,7 +21,7 @@ export function createResourceMetadata(publicUrl: string, issuer: string): Resou
   const document = {
     resource,
     authorization_servers: [issuer],
-    scopes_supported: SCOPES,
+    scopes_supported: scopeNames,
     bearer_methods_supported: ["header"],
     resource_name: "codex-gpt-bridge",
   };

@@ -2,7 +2,7 @@
  * The addresses of the authorization server, and what of the library's they lead to. What is not named here does not
  * exist: the library never sees it.
  */
-import { SCOPES } from "./resource-metadata.ts";
+import { scopeNames } from "../caller.ts";
 
 export type Route = "server" | "authorize" | "consent";
 
@@ -46,7 +46,7 @@ export function toAuthorizeTarget(url: URL): string {
   if (scopes.length <= 1) {
     const asked = (scopes[0] ?? "").split(" ").filter((scope) => scope !== "" && !OPENID_SCOPES.has(scope));
     const isOpen = asked.every((scope) => scope === "offline_access");
-    parameters.set("scope", (isOpen ? [...SCOPES, ...asked] : asked).join(" "));
+    parameters.set("scope", (isOpen ? [...scopeNames, ...asked] : asked).join(" "));
   }
   return `${url.pathname}?${parameters.toString()}`;
 }

@@ -1,4 +1,4 @@
-import { createHmac, randomUUID } from "node:crypto";
+import { createHmac, randomUUID, type webcrypto } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWK } from "jose";
@@ -17,9 +17,9 @@ let house: House;
 let tokens: Tokens;
 /** The bridge's own key: what is wrong with a token is then what its row says, and nothing else. */
 let key: JWK;
-let ownKey: CryptoKey;
-let foreignKey: CryptoKey;
-let rsaKey: CryptoKey;
+let ownKey: webcrypto.CryptoKey;
+let foreignKey: webcrypto.CryptoKey;
+let rsaKey: webcrypto.CryptoKey;
 let goodClaims: Record<string, unknown>;
 
 beforeAll(async () => {
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const facts = database.prepare("SELECT value FROM facts WHERE name = 'keys'").get();
   database.close();
   key = JSON.parse(String(facts?.["value"])).signing;
-  ownKey = (await importJWK(key, "ES256")) as CryptoKey;
+  ownKey = (await importJWK(key, "ES256")) as webcrypto.CryptoKey;
   foreignKey = (await generateKeyPair("ES256")).privateKey;
   rsaKey = (await generateKeyPair("RS256")).privateKey;
   goodClaims = part(tokens.access_token, 1);
@@ -54,7 +54,7 @@ async function forge(claims: Record<string, unknown>, header: Record<string, unk
 
 async function publicPem(): Promise<string> {
   const { d: _private, ...shared } = key;
-  return exportSPKI((await importJWK(shared, "ES256", { extractable: true })) as CryptoKey);
+  return exportSPKI((await importJWK(shared, "ES256", { extractable: true })) as webcrypto.CryptoKey);
 }
 
 /** Key confusion: the public key as the secret of an HMAC. */

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, type webcrypto } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT, type JWK } from "jose";
@@ -12,9 +12,9 @@ let server: Server;
 let issuer: string;
 let keys: JWK[] = [];
 let asked: string[] = [];
-let rsa: CryptoKey;
-let rsaPublic: CryptoKey;
-let foreign: CryptoKey;
+let rsa: webcrypto.CryptoKey;
+let rsaPublic: webcrypto.CryptoKey;
+let foreign: webcrypto.CryptoKey;
 let house: House;
 
 beforeAll(async () => {

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAuthenticate } from "../../../src/auth/bearer.ts";
+import { createChallenges } from "../../../src/auth/challenge.ts";
 import type { FetchDocument } from "../../../src/auth/oauth/guarded-fetch.ts";
 import type { ConsentEvent, OAuthSettings } from "../../../src/auth/oauth/oauth-parts.ts";
 import { openOAuth, type OAuth } from "../../../src/auth/oauth/oauth.ts";
@@ -96,6 +97,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   const oauth = opened.value;
   const bridge = await startBridge({
     authenticate: createAuthenticate({ token: null, noAuth: false, headerSecret: null }, [oauth.verify]),
+    challenges: createChallenges(oauth.metadataUrl),
     oauth,
     clock,
   });

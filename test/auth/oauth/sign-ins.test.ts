@@ -29,7 +29,7 @@ afterEach(async () => {
 
 async function house(options: Parameters<typeof openHouse>[0] = {}): Promise<House> {
   const opened = await openHouse(options);
-  cleanups.push(opened.stop);
+  cleanups.push(async () => opened.stop());
   return opened;
 }
 
