@@ -48,6 +48,46 @@ export async function runDoor(options: DoorOptions): Promise<Ended> {
   }
 }
 
+export interface RunningDoor {
+  readonly pid: number;
+  readonly logLines: readonly LogLine[];
+  readonly strayLines: readonly string[];
+  /** Sends SIGTERM, waits for the end, and throws when there was none within 20 s. */
+  stop(): Promise<Ended>;
+}
+
+/** For subcommands that run until they are stopped. */
+export async function startDoor(options: DoorOptions): Promise<RunningDoor> {
+  const scratch = await createScratch();
+  return watchDoor(openDoor(options, scratch), scratch);
+}
+
+function watchDoor({ child, ended }: OpenDoor, scratch: string): RunningDoor {
+  const logLines: LogLine[] = [];
+  const strayLines: string[] = [];
+  eachLine(child, (line) => {
+    const parsed = parseLogLine(line);
+    if (parsed === null) strayLines.push(line);
+    else logLines.push(parsed);
+  });
+  return {
+    pid: pidOf(child),
+    logLines,
+    strayLines,
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+      const late = setTimeout(() => {
+        void killWithAllBelow(child);
+      }, 20_000);
+      const how = await ended;
+      clearTimeout(late);
+      await remove(scratch);
+      if (how.signal === "SIGKILL") throw new Error("the bridge did not end within 20 s of SIGTERM");
+      return how;
+    },
+  };
+}
+
 export interface BridgeOptions {
   /** The Codex command; null: what PATH says. */
   readonly codex: string | null;
@@ -58,6 +98,8 @@ export interface BridgeOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: one of its own, removed at the end. */
   readonly stateDir?: string;
+  /** Default: `token`; null: none, where something else says who calls. */
+  readonly token?: string | null;
   /** Default: wait until `/readyz` says yes. */
   readonly untilReady?: boolean;
 }
@@ -73,18 +115,13 @@ export interface CodexProcess {
   readonly kind: "app-server" | "mcp-server";
 }
 
-export interface RunningBridge {
+/** Lines of stderr that are JSON are `logLines`; `strayLines` are those that are not. */
+export interface RunningBridge extends RunningDoor {
   /** Without a path. */
   readonly url: string;
-  readonly pid: number;
-  /** Lines of stderr that are JSON; `strayLines` are those that are not. */
-  readonly logLines: readonly LogLine[];
-  readonly strayLines: readonly string[];
   connect(options?: ConnectOptions): Promise<Caller>;
   /** The Codex processes that the bridge itself started. */
   codexProcesses(): Promise<readonly CodexProcess[]>;
-  /** Sends SIGTERM, waits for the end, and throws when there was none within 20 s. */
-  stop(): Promise<Ended>;
   /** Sends SIGKILL and waits for the end; what the bridge had started is left to itself. */
   kill(): Promise<void>;
 }
@@ -96,8 +133,7 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     "serve",
     "--port",
     "0",
-    "--token",
-    token,
+    ...(options.token === null ? [] : ["--token", options.token ?? token]),
     "--state-dir",
     options.stateDir ?? join(scratch, "state"),
   ];
@@ -106,48 +142,27 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   argv.push("--roots", roots.join(","), ...(codex === null ? [] : ["--codex", codex]), ...flags);
   const running = openDoor({ argv, env: { CODEX_HOME: codexHome, ...env } }, scratch);
   const { child } = running;
-  const logLines: LogLine[] = [];
-  const strayLines: string[] = [];
-  eachLine(child, (line) => {
-    const parsed = parseLogLine(line);
-    if (parsed === null) strayLines.push(line);
-    else logLines.push(parsed);
-  });
-
-  async function stop(): Promise<Ended> {
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
-    const late = setTimeout(() => {
-      void killWithAllBelow(child);
-    }, 20_000);
-    const ended = await running.ended;
-    clearTimeout(late);
-    await remove(scratch);
-    if (ended.signal === "SIGKILL") throw new Error("the bridge did not end within 20 s of SIGTERM");
-    return ended;
-  }
+  const watched = watchDoor(running, scratch);
+  const { logLines, strayLines } = watched;
 
   let url: string;
   try {
     url = await listeningUrl(child, logLines, strayLines);
     if (untilReady) await readiness(url);
   } catch (error) {
-    await stop();
+    await watched.stop();
     throw error;
   }
-  const pid = pidOf(child);
   return {
+    ...watched,
     url,
-    pid,
-    logLines,
-    strayLines,
-    stop,
     async kill() {
       child.kill("SIGKILL");
       await running.ended;
       await remove(scratch);
     },
-    connect: async (connectOptions = {}) => connect(url, connectOptions),
-    codexProcesses: async () => codexProcesses(pid),
+    connect: async (connectOptions = {}) => connect(`${url}/mcp`, connectOptions),
+    codexProcesses: async () => codexProcesses(watched.pid),
   };
 }
 
@@ -201,15 +216,18 @@ export interface Caller {
 
 export interface ConnectOptions {
   readonly protocol?: "2026-07-28" | "2025-11-25";
+  /** Sends no credential: something on the way adds one. */
+  readonly bare?: boolean;
 }
 
-async function connect(url: string, options: ConnectOptions): Promise<Caller> {
+/** `url`: where MCP messages are posted to. */
+export async function connect(url: string, options: ConnectOptions = {}): Promise<Caller> {
   const { protocol = "2026-07-28" } = options;
   const versionNegotiation =
     protocol === "2026-07-28" ? ({ mode: { pin: protocol } } as const) : ({ mode: "legacy" } as const);
   const client = new Client({ name: "end-to-end", version: "1" }, { versionNegotiation });
-  const requestInit = { headers: { authorization: `Bearer ${token}` } };
-  await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit }));
+  const requestInit = options.bare === true ? {} : { headers: { authorization: `Bearer ${token}` } };
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }));
   const check = await answerCheck(client);
 
   async function call(tool: string, args: Arguments = {}, conversation?: string): Promise<Answer> {
@@ -299,7 +317,12 @@ process.once("exit", () => {
   for (const child of open) child.kill("SIGTERM");
 });
 
-function openDoor(options: DoorOptions, scratch: string): { child: ChildProcess; ended: Promise<Ended> } {
+interface OpenDoor {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+function openDoor(options: DoorOptions, scratch: string): OpenDoor {
   const { argv, env = {}, cwd = join(scratch, "work"), command = [process.execPath, door] } = options;
   const [program = process.execPath, ...first] = command;
   const child = spawn(program, [...first, ...argv], {
