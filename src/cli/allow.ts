@@ -30,15 +30,22 @@ const HELP = `Usage: codex-gpt-bridge allow <path> --reason <text> [--expires 30
        codex-gpt-bridge allow --list
        codex-gpt-bridge allow <path> --remove
 
-Lets Codex read one file although it looks like a secret: this path, with this very content, until it expires
-(${DEFAULT_DAYS} days, unless you say otherwise; a year at most). When the file changes, it blocks again.
-You are asked at the terminal; nothing else can make an exception.
+Lets Codex read one file although it looks like a secret: this path, with this
+very content, until it expires (${DEFAULT_DAYS} days, unless you say otherwise; a year at
+most). When the file changes, it blocks again. You are asked at the terminal;
+nothing else can make an exception.
 
   --reason <text>   why this file is no secret; kept with the exception
   --expires <when>  a number of days, or the last day
   --list            show the exceptions, and which of them still hold
   --remove          take the exception for <path> back
-The flags and variables that tell projects apart (--root, --roots, --config) work here too.
+The flags and variables that tell projects apart (--root, --roots, --config)
+work here too.
+
+Examples:
+  codex-gpt-bridge allow test/fixtures/key.pem --reason "made for the tests"
+  codex-gpt-bridge allow test/fixtures/key.pem --remove
+  codex-gpt-bridge allow --list
 `;
 
 const OPTIONS = {

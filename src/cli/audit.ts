@@ -9,8 +9,15 @@ import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts
 const HELP = `Usage: codex-gpt-bridge audit tail [-n <lines>] [--json]
        codex-gpt-bridge audit verify [--json]
 
-tail     the newest calls and jobs, oldest first (20, unless you say otherwise); --json: the lines as they are kept
-verify   whether every line is as it was written and in its place; names the first that is not (exit 1)
+tail     the newest calls and jobs, oldest first (20, unless you say otherwise);
+         --json: the lines as they are kept
+verify   whether every line is as it was written and in its place; names the
+         first that is not (exit 1)
+
+Examples:
+  codex-gpt-bridge audit tail -n 50
+  codex-gpt-bridge audit tail --json | jq 'select(.type == "call")'
+  codex-gpt-bridge audit verify
 `;
 
 const OPTIONS = { lines: { type: "string", short: "n" }, json: { type: "boolean" } } as const;

@@ -1,6 +1,6 @@
 /** The command line of a subcommand that takes more than the settings: its own options, and positional arguments. */
 import { parseArgs } from "node:util";
-import { printProblems, settingOptions, type FlagOption, type Flags } from "./flags.ts";
+import { printProblems, settingOptions, unknownFlag, type FlagOption, type Flags } from "./flags.ts";
 import { EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
 /** For subcommands that work wherever the owner is, also where no project could be served. */
@@ -19,19 +19,20 @@ export function openCommandLine(
   own: Readonly<Record<string, FlagOption>>,
   help: string,
 ): CommandLine | number {
+  const options = { ...settingOptions(), ...own };
   try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      options: { ...settingOptions(), ...own },
-      allowPositionals: true,
-    });
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
     if (values["help"] !== true) return { flags: values, positionals };
     terminal.stdout.write(help);
     return EXIT_FINE;
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    const unknown = /^Unknown option '(--?([^']+))'/.exec(message);
+    const problem = message.split(". To specify")[0] ?? message;
     printProblems(terminal, [
-      { setting: "command line", problem: problem.split(". To specify")[0] ?? problem },
+      unknown?.[1] === undefined || unknown[2] === undefined
+        ? { setting: "command line", problem }
+        : { setting: unknown[1], problem: unknownFlag(unknown[2], options) },
     ]);
     return EXIT_USAGE;
   }

@@ -15,12 +15,18 @@ import { systemClock } from "../lib/clock.ts";
 import { createLog } from "../lib/log.ts";
 import { createBridge } from "./bridge.ts";
 import { printProblems } from "./flags.ts";
+import { createPaint } from "./paint.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
 const HELP = `Usage: codex-gpt-bridge demo
 
-Starts a bridge on a sample project, connects to it as ChatGPT does, and shows each step: reading, editing, a long
-job, a look outside the project, a secret file. Codex is real; the model is a script. Needs no login and no key.
+Starts a bridge on a sample project, connects to it as ChatGPT does, and shows
+each step: reading, editing, a long job, a look outside the project, a secret
+file. Codex is real; the model is a script. Needs no login and no key.
+
+Examples:
+  codex-gpt-bridge demo
+  npm run demo             in a clone
 `;
 
 export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
@@ -120,14 +126,14 @@ function ownCodex(): string | null {
   }
 }
 
-function printerFor({ stdout, environment }: Terminal): Printer {
-  const colours = stdout.isTTY === true && environment["NO_COLOR"] === undefined;
-  const paint = (code: number, text: string): string => (colours ? `\u001B[${code}m${text}\u001B[0m` : text);
+function printerFor(terminal: Terminal): Printer {
+  const { stdout } = terminal;
+  const paint = createPaint(terminal, stdout);
   let scenes = 0;
   return {
-    scene: (title) => stdout.write(`\n${paint(1, `${++scenes}. ${title}`)}\n`),
+    scene: (title) => stdout.write(`\n${paint("bold", `${++scenes}. ${title}`)}\n`),
     sends: (text) => stdout.write(`   ChatGPT → ${text}\n`),
-    gets: (text) => stdout.write(`   bridge  ← ${paint(36, text.replaceAll("\n", "\n             "))}\n`),
-    note: (text) => stdout.write(`   ${paint(2, text)}\n`),
+    gets: (text) => stdout.write(`   bridge  ← ${paint("cyan", text.replaceAll("\n", "\n             "))}\n`),
+    note: (text) => stdout.write(`   ${paint("dim", text)}\n`),
   };
 }

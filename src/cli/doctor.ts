@@ -17,9 +17,9 @@ import { textWidth } from "./wrap.ts";
 const HELP = `Usage: codex-gpt-bridge doctor [--json] [--bundle <file>] [flags]
 
 Looks at every link of the chain, in order: Node, configuration, projects, state
-directory, Codex and its login, the confinement, the port, and the running bridge
-as ChatGPT connects to it. Says what is wrong and the one thing to do about it.
-Give it the flags that the bridge itself gets.
+directory, Codex and its login, the confinement, the port, and the running
+bridge as ChatGPT connects to it. Says what is wrong and the one thing to do
+about it. Give it the flags that the bridge itself gets.
 
   --json           the same for a script: one JSON object
   --bundle <file>  also write a text file for a bug report; no secret is in it,

@@ -3,9 +3,11 @@ import { readFile, stat } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { loadConfig, type Config, type ConfigProblem } from "../config/load.ts";
 import { toFlag } from "../config/names.ts";
-import { settingNames, settings } from "../config/settings.ts";
+import { settingNames, settings, type SettingName } from "../config/settings.ts";
 import type { Result } from "../lib/result.ts";
+import { nearest } from "./nearest.ts";
 import type { Terminal } from "./terminal.ts";
+import { wrap } from "./wrap.ts";
 
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -44,7 +46,7 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
     }
     const { name, rawName, value, inlineValue } = token;
     const type = Object.hasOwn(options, name) ? options[name]?.type : undefined;
-    if (type === undefined) problems.push({ setting: rawName, problem: "is not a flag" });
+    if (type === undefined) problems.push({ setting: rawName, problem: unknownFlag(name, options) });
     else if (type === "boolean" && value !== undefined)
       problems.push({ setting: rawName, problem: "takes no value" });
     else if (type === "string" && (value === undefined || (value.startsWith("-") && !inlineValue)))
@@ -52,6 +54,11 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
     else flags[name] = value ?? true;
   }
   return { flags, problems };
+}
+
+export function unknownFlag(name: string, options: Readonly<Record<string, unknown>>): string {
+  const meant = nearest(name, Object.keys(options));
+  return meant === null ? "is not a flag" : `is not a flag; did you mean --${meant}?`;
 }
 
 export async function loadConfigFor(
@@ -77,15 +84,24 @@ export async function loadConfigFor(
 export function printProblems(terminal: Terminal, problems: readonly ConfigProblem[]): void {
   terminal.stderr.write("codex-gpt-bridge cannot start with this configuration:\n");
   for (const { setting, problem } of problems) terminal.stderr.write(`  ${setting}: ${problem}\n`);
+  terminal.stderr.write("codex-gpt-bridge serve --help lists all settings; docs/config.md says more.\n");
 }
 
-/** One line for each setting, for --help. */
+const HELP_WIDTH = 79;
+
+/** A flag for each setting with its meaning and its default, for --help. */
 export function settingsHelp(): string {
-  const names = settingNames.map((name) => `--${toFlag(name)}`);
-  const width = Math.max(...names.map((name) => name.length));
-  return settingNames
-    .map(
-      (name, index) => `  ${(names[index] ?? "").padEnd(width)}  ${settings.shape[name].description ?? ""}`,
-    )
-    .join("\n");
+  const indent = 4 + Math.max(...settingNames.map((name) => toFlag(name).length + 2));
+  const lines = settingNames.flatMap((name) => {
+    const words = `${settings.shape[name].description ?? ""}${defaultOf(name)}`;
+    return wrap(words, HELP_WIDTH - indent).map((line, index) =>
+      index === 0 ? `  --${toFlag(name)}`.padEnd(indent) + line : " ".repeat(indent) + line,
+    );
+  });
+  return lines.join("\n");
+}
+
+function defaultOf(name: SettingName): string {
+  const value: unknown = settings.shape[name].safeParse(undefined).data;
+  return typeof value === "string" || typeof value === "number" ? ` [${value}]` : "";
 }

@@ -17,8 +17,15 @@ const HELP = `Usage: codex-gpt-bridge jobs list [-n <jobs>] [--json]
 
 list     the newest jobs of all callers (20, unless you say otherwise)
 show     everything that is kept of one job; its id may be cut short
-watch    follows a job to its end (the newest, unless you name one); exit 1 when it did not complete
+watch    follows a job to its end (the newest, unless you name one); exit 1 when
+         it did not complete
 cancel   ends a job of the running bridge
+
+Examples:
+  codex-gpt-bridge jobs list -n 5
+  codex-gpt-bridge jobs show V1StGX
+  codex-gpt-bridge jobs watch
+  codex-gpt-bridge jobs cancel V1StGX
 `;
 
 const OPTIONS = { jobs: { type: "string", short: "n" }, json: { type: "boolean" } } as const;
@@ -94,7 +101,9 @@ async function act(room: Room, action: string, jobId: string | null, limit: numb
   }
   const job = jobId === null ? newestOf(view) : view.find(jobId);
   if (job === null) {
-    terminal.stderr.write("codex-gpt-bridge jobs: there is no such job, or more than one\n");
+    terminal.stderr.write(
+      "codex-gpt-bridge jobs: there is no such job, or more than one; see codex-gpt-bridge jobs list\n",
+    );
     return EXIT_FAILED;
   }
   if (action === "cancel") return cancel(room, job);

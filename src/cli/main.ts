@@ -1,4 +1,5 @@
 /** Picks the subcommand and loads it; each lives in a file of its own and is loaded only when it is used. */
+import { nearest } from "./nearest.ts";
 import { EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
 interface Command {
@@ -40,7 +41,7 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => import("./tunnel.ts"),
   },
   doctor: {
-    summary: "look at every link of the chain, and say what to do about the broken one",
+    summary: "find the broken link between ChatGPT and Codex",
     load: async () => import("./doctor.ts"),
   },
   "sign-in": {
@@ -48,10 +49,12 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => import("./sign-in.ts"),
   },
   demo: {
-    summary: "show what the bridge does, with the real Codex and a scripted model; needs no login and no key",
+    summary: "show what the bridge does; needs no login and no key",
     load: async () => import("./demo.ts"),
   },
 };
+
+export const commandNames = Object.keys(commands);
 
 /** Returns the exit code. */
 export async function main(terminal: Terminal): Promise<number> {
@@ -69,7 +72,11 @@ export async function main(terminal: Terminal): Promise<number> {
   const name = isFlag ? "serve" : first;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
-    terminal.stderr.write(`codex-gpt-bridge: there is no command "${name}". Try codex-gpt-bridge --help.\n`);
+    const meant = nearest(name, commandNames);
+    const next = meant === null ? "" : `Did you mean ${meant}? `;
+    terminal.stderr.write(
+      `codex-gpt-bridge: there is no command "${name}".\n${next}Try codex-gpt-bridge --help.\n`,
+    );
     return EXIT_USAGE;
   }
   const { run } = await command.load();
@@ -78,7 +85,7 @@ export async function main(terminal: Terminal): Promise<number> {
 
 async function helpText(): Promise<string> {
   const { version } = await import("../lib/version.ts");
-  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const width = Math.max(...commandNames.map((name) => name.length));
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
   return `codex-gpt-bridge ${version}
 Lets ChatGPT plan and review while the Codex on this machine does the work.
@@ -88,7 +95,14 @@ Usage: codex-gpt-bridge [command] [flags]
 Commands:
 ${lines.join("\n")}
 
+Examples:
+  codex-gpt-bridge demo                        see it work, without login or key
+  codex-gpt-bridge serve --root /srv/app       serve one project, read-only
+  codex-gpt-bridge doctor                      find out what is wrong
+
 Help: codex-gpt-bridge <command> --help     Version: codex-gpt-bridge --version
-Every flag is also an environment variable and a key of the config file; docs/config.md lists them.
+A flag is also an environment variable and a key of the config file:
+--allow-write is CODEX_GPT_BRIDGE_ALLOW_WRITE=1 and allow_write = true.
+docs/config.md lists them all.
 `;
 }

@@ -14,6 +14,7 @@ import { hasAuth } from "./door-check.ts";
 import { parseFlags, printProblems, settingsHelp } from "./flags.ts";
 import type { TunnelRoom } from "./open-tunnel.ts";
 import { ownSecrets, showPasscode } from "./sign-in-parts.ts";
+import { mayPaint } from "./paint.ts";
 import type { TunnelPlan } from "./tunnel-plan.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 import { loadConfigWithSecrets } from "./with-secrets.ts";
@@ -173,7 +174,7 @@ export function logFor(terminal: Terminal, config: Config): Log {
   });
   const write = (text: string): unknown => stderr.write(redact(text));
   if (stderr.isTTY !== true) return createLog(config.logLevel, { write });
-  return createLog(config.logLevel, prettyDestination(write, environment["NO_COLOR"] === undefined));
+  return createLog(config.logLevel, prettyDestination(write, mayPaint(environment, stderr)));
 }
 
 function missingAuthText(): string {
@@ -181,12 +182,18 @@ function missingAuthText(): string {
   return `codex-gpt-bridge serve: say how callers prove who they are. One of:
   ${token}: a token of at least 32 characters, for example
       export ${token}=$(openssl rand -hex 32)
-  codex-gpt-bridge token create --name <name>: a token for each caller, which you can take back
-  ${toEnvironmentName("headerSecret")}: a secret that your tunnel client adds as a header
-  ${toEnvironmentName("publicUrl")}: the https address under which ChatGPT reaches the bridge; it then signs in (OAuth)
-  ${toEnvironmentName("tunnel")}=openai (or --tunnel openai): OpenAI's tunnel, with such a secret made for each start
-  codex-gpt-bridge setup makes a token and keeps it in your keychain; serve --keychain takes it from there
-  ${toEnvironmentName("noAuth")}=1 (or --no-auth): no authentication, on loopback only, to try things out
+  codex-gpt-bridge token create --name <name>: a token for each caller, which you
+      can take back
+  codex-gpt-bridge setup: makes a token and keeps it in your keychain;
+      serve --keychain takes it from there
+  ${toEnvironmentName("headerSecret")}: a secret that your tunnel client adds
+      as a header
+  ${toEnvironmentName("publicUrl")}: the https address under which ChatGPT reaches
+      the bridge; it then signs in (OAuth)
+  ${toEnvironmentName("tunnel")}=openai (or --tunnel openai): OpenAI's tunnel, with
+      such a secret made for each start
+  ${toEnvironmentName("noAuth")}=1 (or --no-auth): no authentication, on loopback
+      only, to try things out
 `;
 }
 
@@ -196,9 +203,14 @@ function helpText(): string {
 Serves the current directory, or the projects of --roots, to ChatGPT over HTTP.
 
 Examples:
-  codex-gpt-bridge serve --no-auth                       try it on this machine
-  codex-gpt-bridge serve --root /srv/app --allow-write   one project, writing allowed
-  codex-gpt-bridge serve --tunnel openai                 with OpenAI's tunnel; keys from the environment
+  codex-gpt-bridge serve --no-auth                      try it on this machine
+  codex-gpt-bridge serve --root /srv/app --allow-write  one project, writable
+  codex-gpt-bridge serve --roots app=/srv/app,/srv/site two projects
+  codex-gpt-bridge serve --tunnel openai                with OpenAI's tunnel
+  codex-gpt-bridge serve --keychain                     secrets of the keychain
+
+The token is best set in the environment, where other users cannot see it:
+  export CODEX_GPT_BRIDGE_TOKEN=$(openssl rand -hex 32)
 
 Flags:
 ${settingsHelp()}
