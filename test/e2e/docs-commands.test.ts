@@ -70,7 +70,9 @@ describe("run to their end", () => {
 
 describe("servers, until they are stopped", () => {
   test.each(of("serves"))("$at", async ({ text }) => {
-    for (const command of serversOf(text)) {
+    const servers = serversOf(text);
+    expect(servers).not.toEqual([]);
+    for (const command of servers) {
       const port = await freePort();
       const server = start(adapt(command, port), await environment(port));
       try {
