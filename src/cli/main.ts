@@ -13,11 +13,11 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => import("./serve.ts"),
   },
   setup: {
-    summary: "ask what the bridge needs to know, keep its secrets, write its config file",
+    summary: "answer a few questions, and the bridge is set up",
     load: async () => import("./setup.ts"),
   },
   service: {
-    summary: "let the bridge run by itself: install, uninstall, start, stop, status, logs, print",
+    summary: "let the bridge run by itself while you are logged in",
     load: async () => import("./service.ts"),
   },
   allow: {
@@ -37,7 +37,7 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => import("./token.ts"),
   },
   tunnel: {
-    summary: "open a tunnel for a bridge that runs already (serve --tunnel opens its own)",
+    summary: "open a tunnel for a bridge that runs already",
     load: async () => import("./tunnel.ts"),
   },
   doctor: {

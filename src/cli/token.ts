@@ -12,7 +12,8 @@ import { loadConfigFor, printProblems, type Flags } from "./flags.ts";
 import { makeStateDirectory } from "./state-lock.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
-const HELP = `Usage: codex-gpt-bridge token create --name <name> [--scope read|write] [--expires 30d|2027-01-31]
+const HELP = `Usage: codex-gpt-bridge token create --name <name> [--scope read|write]
+                                     [--expires 30d|2027-01-31]
        codex-gpt-bridge token list [--json]
        codex-gpt-bridge token revoke <name or id>
 
@@ -20,9 +21,17 @@ create   makes a token and prints it, this once; only its hash is kept
 list     all tokens: scope, end, last use
 revoke   takes a token back; a running bridge refuses it from the next request on
 
-  --scope <scope>   read: ask, and see the jobs that it started; write: codex_run too (default: read)
-  --expires <when>  a number of days, or the last day (default: ${DEFAULT_DAYS} days, at most a year)
-Each token is a caller of its own: it sees its own jobs and threads, and nobody else's.
+  --scope <scope>   read: ask, and see the jobs that it started; write: codex_run
+                    too (default: read)
+  --expires <when>  a number of days, or the last day (default: ${DEFAULT_DAYS} days, at most a
+                    year)
+Each token is a caller of its own: it sees its own jobs and threads, and nobody
+else's.
+
+Examples:
+  codex-gpt-bridge token create --name laptop --scope write
+  codex-gpt-bridge token list
+  codex-gpt-bridge token revoke laptop
 `;
 
 const OPTIONS = {

@@ -16,20 +16,25 @@ import { planTunnel } from "./tunnel-plan.ts";
 
 const HELP = `Usage: codex-gpt-bridge tunnel <openai|ngrok|cloudflared> [flags]
 
-Opens a tunnel to a bridge that runs already, and keeps it open until Ctrl-C. "serve --tunnel ..." opens
-bridge and tunnel together, and tells the bridge what it has to know of the tunnel.
+Opens a tunnel to a bridge that runs already, and keeps it open until Ctrl-C.
+"serve --tunnel ..." opens bridge and tunnel together, and tells the bridge what
+it has to know of the tunnel.
 
-openai       OpenAI's Secure MCP Tunnel, through tunnel-client (--tunnel-client <path>)
-             needs CONTROL_PLANE_API_KEY, CONTROL_PLANE_TUNNEL_ID and the bridge's header secret
-ngrok        ngrok, through the package @ngrok/ngrok (--ngrok-domain <host>); needs NGROK_AUTHTOKEN
-cloudflared  Cloudflare (--cloudflared <path>): a tunnel by token (TUNNEL_TOKEN) or by name
-             (--cloudflared-tunnel <name>) with its --cloudflared-hostname <host>, else a quick one
+openai       OpenAI's Secure MCP Tunnel, through tunnel-client
+             (--tunnel-client <path>); needs CONTROL_PLANE_API_KEY,
+             CONTROL_PLANE_TUNNEL_ID and the bridge's header secret
+ngrok        ngrok, through the package @ngrok/ngrok (--ngrok-domain <host>);
+             needs NGROK_AUTHTOKEN
+cloudflared  Cloudflare (--cloudflared <path>): a tunnel by token (TUNNEL_TOKEN)
+             or by name (--cloudflared-tunnel <name>) with its host name
+             (--cloudflared-hostname <host>), else a quick one
 
 Keys are taken from the environment only. --port says where the bridge listens.
 
 Examples:
   codex-gpt-bridge tunnel openai
-  codex-gpt-bridge tunnel cloudflared --cloudflared-tunnel bridge --cloudflared-hostname bridge.example.com
+  codex-gpt-bridge tunnel ngrok --ngrok-domain bridge.ngrok.app
+  codex-gpt-bridge tunnel cloudflared
 `;
 
 const LOOK_WITHIN_MS = 5_000;
