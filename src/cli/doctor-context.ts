@@ -1,4 +1,5 @@
 /** What the doctor's checks look through: the same adapters as the bridge's own, made only when a check asks. */
+import { existsSync } from "node:fs";
 import { access, constants, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
@@ -6,7 +7,7 @@ import { createConfinementProof } from "../codex/confinement-proof.ts";
 import { askCodexDoctor } from "../codex/self-check.ts";
 import { findCodex } from "../codex/install.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
-import type { BridgeSight, CodexLook, DoctorContext, StateFacts } from "../doctor/context.ts";
+import type { BridgeSight, CodexLook, DoctorContext, ServiceSight, StateFacts } from "../doctor/context.ts";
 import { credentialOf } from "../doctor/credential.ts";
 import { createProbe, jsonOf, type Probe } from "../doctor/probe.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -17,6 +18,7 @@ import { readExceptions } from "../workspace/exceptions.ts";
 import { createWorkspace } from "../workspace/workspace.ts";
 import { grantForCanary } from "./canary-grant.ts";
 import { createCodexDriver } from "./codex-driver.ts";
+import { hasAuth } from "./door-check.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
 import { identifyProjects, judgePlaces } from "./projects.ts";
 import { isStateLocked, makeStateDirectory } from "./state-lock.ts";
@@ -28,10 +30,9 @@ export interface OpenDoctorContext extends DoctorContext {
 }
 
 export async function openDoctorContext(
-  terminal: Pick<Terminal, "environment">,
+  environment: Terminal["environment"],
   config: Result<Config, readonly ConfigProblem[]>,
 ): Promise<OpenDoctorContext> {
-  const { environment } = terminal;
   const fixed = { version, nodeVersion: process.versions.node, config };
   if (!config.ok) return { ...fixed, ...NOTHING, close: async () => {} };
   const settings = config.value;
@@ -62,6 +63,12 @@ export async function openDoctorContext(
       });
       return workspace.scan(root, { signal });
     },
+    tunnel: async (signal) => {
+      const { lookAtTunnel } = await import("./doctor-tunnel.ts");
+      return lookAtTunnel(settings, environment, signal);
+    },
+    service: async () => lookAtService(environment),
+    mayAnybodyCall: async () => settings.tunnel === "openai" || hasAuth(settings, systemClock.now()),
     bridge: once(async () => (settings.port === 0 ? { kind: "unknown_port" } : sightOf(probe, url))),
     credential: credentialOf(settings),
     toolsFingerprint: once(async () => {
@@ -89,11 +96,29 @@ const NOTHING = {
     prove: unasked,
     selfCheck: unasked,
   },
+  tunnel: unasked,
+  service: unasked,
+  mayAnybodyCall: unasked,
   bridge: unasked,
   probe: { send: unasked },
   credential: null,
   toolsFingerprint: unasked,
 };
+
+async function lookAtService(environment: Terminal["environment"]): Promise<ServiceSight> {
+  const { serviceManagerFor } = await import("./service-manager.ts");
+  const manager = serviceManagerFor(process.platform, environment);
+  if (manager === null)
+    return { kind: "none", why: "there is no service manager here that the bridge knows" };
+  // Nobody asks a service manager that may not even run for a service that was never installed.
+  if (!existsSync(manager.unitPath)) return { kind: "none", why: "not installed" };
+  const status = await manager.status();
+  if (!status.ok) return { kind: "none", why: `not known: ${status.failure}` };
+  const { installed, running, state } = status.value;
+  return installed
+    ? { kind: "installed", isRunning: running, state }
+    : { kind: "none", why: "not installed" };
+}
 
 async function lookAtCodex(
   config: Config,

@@ -5,13 +5,14 @@
 import { createRedactor } from "../audit/redact.ts";
 import { runChecks, type CheckReport } from "../doctor/run-checks.ts";
 import { systemClock } from "../lib/clock.ts";
+import { ok } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
 import { openCommandLine } from "./command-flags.ts";
 import { toReportLines, toSummary } from "./doctor-text.ts";
-import { loadConfigFor } from "./flags.ts";
 import { createPaint } from "./paint.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 import { createWaitingLine } from "./waiting-line.ts";
+import { loadConfigWithSecrets } from "./with-secrets.ts";
 import { textWidth } from "./wrap.ts";
 
 const HELP = `Usage: codex-gpt-bridge doctor [--json] [--bundle <file>] [flags]
@@ -53,12 +54,14 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     import("./doctor-context.ts"),
     import("./doctor-secrets.ts"),
   ]);
-  const config = await loadConfigFor(terminal, flags);
-  const secrets = doctorSecrets(config.ok ? config.value : null, terminal.environment);
+  const loaded = await loadConfigWithSecrets(terminal, flags);
+  const config = loaded.ok ? ok(loaded.value.config) : loaded;
+  const environment = loaded.ok ? loaded.value.environment : terminal.environment;
+  const secrets = doctorSecrets(config.ok ? config.value : null, environment);
   const { redactDeep } = createRedactor({ secrets });
   const waiting = createWaitingLine(stdout);
   const show = { width: textWidth(stdout), paint: createPaint(terminal, stdout) };
-  const context = await openDoctorContext(terminal, config);
+  const context = await openDoctorContext(environment, config);
   let reports: CheckReport[];
   try {
     reports = await runChecks(checks, context, {

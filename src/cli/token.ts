@@ -19,12 +19,12 @@ const HELP = `Usage: codex-gpt-bridge token create --name <name> [--scope read|w
 
 create   makes a token and prints it, this once; only its hash is kept
 list     all tokens: scope, end, last use
-revoke   takes a token back; a running bridge refuses it from the next request on
+revoke   takes a token back; a running bridge refuses it from then on
 
-  --scope <scope>   read: ask, and see the jobs that it started; write: codex_run
-                    too (default: read)
-  --expires <when>  a number of days, or the last day (default: ${DEFAULT_DAYS} days, at most a
-                    year)
+  --scope <scope>   read: ask, and see the jobs that it started; write: also
+                    codex_run (default: read)
+  --expires <when>  a number of days, or the last day (default: ${DEFAULT_DAYS} days,
+                    at most a year)
 Each token is a caller of its own: it sees its own jobs and threads, and nobody
 else's.
 

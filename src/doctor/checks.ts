@@ -12,8 +12,10 @@ import { node } from "./checks/node.ts";
 import { port } from "./checks/port.ts";
 import { projects } from "./checks/projects.ts";
 import { readiness } from "./checks/readiness.ts";
+import { service } from "./checks/service.ts";
 import { stateDirectory } from "./checks/state-directory.ts";
 import { token } from "./checks/token.ts";
+import { tunnel } from "./checks/tunnel.ts";
 
 export const checks: readonly Check[] = [
   node,
@@ -25,9 +27,11 @@ export const checks: readonly Check[] = [
   login,
   codexSelfCheck,
   confinement,
+  service,
   port,
   readiness,
   httpGuard,
   token,
+  tunnel,
   chatgptSequence,
 ];

@@ -19,6 +19,10 @@ export interface DoctorContext {
   readonly scan: (project: Project, signal: AbortSignal) => Promise<ScanVerdict>;
   readonly state: () => Promise<StateFacts>;
   readonly codex: CodexLook;
+  readonly tunnel: (signal: AbortSignal) => Promise<TunnelSight>;
+  readonly service: () => Promise<ServiceSight>;
+  /** By a token that was created, say, of which only the hash is kept. */
+  readonly mayAnybodyCall: () => Promise<boolean>;
   readonly bridge: () => Promise<BridgeSight>;
   readonly probe: Probe;
   /** What a caller of this configuration would send; null where the bridge hands out its own credentials. */
@@ -47,6 +51,17 @@ export interface StateFacts {
   /** What keeps it from being used, or null. */
   readonly problem: string | null;
 }
+
+/** `closed`: it could be opened. `ready` is null where the tunnel's program does not tell. */
+export type TunnelSight =
+  | { readonly kind: "none" }
+  | { readonly kind: "impossible"; readonly problems: readonly string[] }
+  | { readonly kind: "closed" }
+  | { readonly kind: "open"; readonly ready: boolean | null };
+
+export type ServiceSight =
+  | { readonly kind: "none"; readonly why: string }
+  | { readonly kind: "installed"; readonly isRunning: boolean; readonly state: string };
 
 /** What is seen at the address that the configuration names. */
 export type BridgeSight =

@@ -259,6 +259,32 @@ describe("without a running bridge", () => {
     }
   });
 
+  test("callers with a token of their own are enough, and a tunnel without its keys is not", async () => {
+    const stateDir = join(home.path, "state-tokens");
+    const made = await runDoor({ argv: ["token", "create", "--name", "laptop", "--state-dir", stateDir] });
+    expect(made.exitCode).toBe(0);
+    const flags = [
+      "--state-dir",
+      stateDir,
+      "--tunnel",
+      "openai",
+      "--tunnel-client",
+      "/no/such/tunnel-client",
+    ];
+    const { ended, report: found } = await report({ flags, codex: null });
+    expect(find(found, "token")).toMatchObject({ status: "ok" });
+    expect(find(found, "tunnel")).toMatchObject({ status: "failed" });
+    expect(find(found, "tunnel").reason).toContain("CONTROL_PLANE_API_KEY");
+    expect(ended.stdout).not.toContain(made.stdout.trim());
+    const env = {
+      CONTROL_PLANE_API_KEY: "planted-key-0123456789",
+      CONTROL_PLANE_TUNNEL_ID: `tunnel_${"a".repeat(32)}`,
+    };
+    const withKeys = await report({ flags, codex: null, env });
+    expect(find(withKeys.report, "tunnel").reason).toContain("/no/such/tunnel-client is not there");
+    expect(withKeys.ended.stdout).not.toContain(env.CONTROL_PLANE_API_KEY);
+  });
+
   test("a Codex that never answers: told within 20 s, and nothing is left of it", async () => {
     const scratch = await createProject({ codex: "#!/bin/sh\nexec sleep 61.3\n" });
     const hanging = join(scratch.path, "codex");

@@ -9,7 +9,8 @@ export const chatgptSequence: Check = {
   async run({ config, bridge, credential, probe, toolsFingerprint }, signal) {
     if (!config.ok) return skipped("the configuration has to be right first");
     if ((await bridge()).kind !== "running") return skipped("no bridge is running");
-    if (credential === null) return skipped("there is no credential to connect with");
+    if (credential === null)
+      return skipped("doctor knows no credential to connect with; give it one with --token");
     const played = await playConnection(probe, credential, signal);
     if (!played.ok) {
       const { step, reason } = played.failure;

@@ -6,14 +6,16 @@ export const token: Check = {
   name: "token",
   title: "credential",
 
-  async run({ config, credential, bridge, probe }, signal) {
+  async run({ config, credential, mayAnybodyCall, bridge, probe }, signal) {
     if (!config.ok) return skipped("the configuration has to be right first");
     const { noAuth, token: own } = config.value;
     if (credential === null) {
-      return broken(
-        "there is no token, no header secret and no OAuth: nobody could call",
-        `export ${toEnvironmentName("token")}=$(openssl rand -hex 32)`,
-      );
+      return (await mayAnybodyCall())
+        ? fine("callers have their own; doctor knows none that it could send")
+        : broken(
+            "there is no token, no header secret and no sign-in: nobody could call",
+            `export ${toEnvironmentName("token")}=$(openssl rand -hex 32)`,
+          );
     }
     const what = noAuth ? "none is asked for" : own === undefined ? "the header secret" : "the token";
     if ((await bridge()).kind !== "running") return fine(`${what}; no bridge runs that could be asked`);
