@@ -357,7 +357,9 @@ describe("the bundle for a bug report", () => {
       MY_DATABASE_PASSWORD: planted.password,
     };
     const config = `token = "${planted.inFile}"\nheader_secret = "${planted.headerSecret}"\n`;
-    const { ended, text } = await bundle([], env, config);
+    // A key in the wrong place is shown by a check, were it not struck out.
+    const { ended, text } = await bundle(["--codex", `/no/such/${planted.password}`], env, config);
+    expect(ended.stdout).toContain("/no/such/[redacted");
     const shown = text + ended.stdout + ended.stderr;
     for (const [name, value] of Object.entries(planted)) expect(shown, name).not.toContain(value);
   });
