@@ -6,6 +6,7 @@ import {
   createMcpHandler,
   isLegacyRequest,
   legacyStatelessFallback,
+  Server,
   WebStandardStreamableHTTPServerTransport,
   type AuthInfo,
   type McpHandlerRequestOptions,
@@ -55,7 +56,12 @@ export function createMcpEndpoint({ mcpServer, restoreHeaders, onError }: McpEnd
       if (!(await isLegacy(request, body))) return modernHandler(accepted).fetch(request, given);
       acceptBothForms(request);
       const streams = accepted.sse && (!accepted.json || asksForProgress(body));
-      return streams ? legacyStream(request, given) : answerLegacyInJson(mcpServer, request, given);
+      if (streams) return legacyStream(request, given);
+      const server = await mcpServer({ era: "legacy", authInfo, requestInfo: request });
+      // Who logs while it works needs a stream to do so; the bridge's own server never does.
+      if (!accepted.sse || !logs(server)) return answerLegacyInJson(server, request, given);
+      await server.close();
+      return legacyStream(request, given);
     },
     async close() {
       await Promise.all(Object.values(modern).map((handler) => handler.close()));
@@ -74,13 +80,19 @@ async function isLegacy(request: Request, body: unknown): Promise<boolean> {
   return await isLegacyRequest(request, body);
 }
 
+type McpServer = Awaited<ReturnType<McpServerFactory>>;
+
+function logs(server: McpServer): boolean {
+  const { logging } = server instanceof Server ? server.getCapabilities() : server.server.getCapabilities();
+  return logging !== undefined;
+}
+
 /** One exchange of the 2025 era as a single JSON body. When the client goes away first, the server's signal is aborted. */
 async function answerLegacyInJson(
-  mcpServer: McpServerFactory,
+  server: McpServer,
   request: Request,
   given: Required<McpHandlerRequestOptions>,
 ): Promise<Response> {
-  const server = await mcpServer({ era: "legacy", authInfo: given.authInfo, requestInfo: request });
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });
   await server.connect(transport);
   const gone = Promise.withResolvers<Response>();
