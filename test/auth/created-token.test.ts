@@ -177,9 +177,11 @@ describe("the file", () => {
   });
 
   it("gives the name of an expired one away", async () => {
-    create("phone", "read", 1);
+    const old = create("phone", "read", 1);
     await clock.advance(DAY_MS);
-    create("phone");
+    const next = create("phone");
+    expect(await verifier.verify(old)).toEqual(refused);
+    expect(await verifier.verify(next)).toMatchObject({ ok: true });
   });
 });
 

@@ -149,7 +149,7 @@ const tools: Readonly<Record<string, RunTool>> = {
 
 function capabilitiesOf(ctx: ServerContext): ClientCapabilities {
   const envelope: Readonly<Record<string, unknown>> = ctx.mcpReq.envelope ?? {};
-  return (envelope[CLIENT_CAPABILITIES_META_KEY] ?? {}) as ClientCapabilities;
+  return envelope[CLIENT_CAPABILITIES_META_KEY] ?? {};
 }
 
 async function confirm(ctx: ServerContext, word: string): Promise<Outcome> {
@@ -197,7 +197,7 @@ export function createConformanceServer({ era }: McpRequestContext): Server {
         // 2026-07-28 has no log level that a client sets once for all.
         ...(era === "legacy" ? { logging: {}, resources: { subscribe: true } } : {}),
       },
-      requestState: { verify: state.verify },
+      requestState: { verify: async (sealed, ctx) => state.verify(sealed, ctx) },
     },
   );
   server.setRequestHandler("tools/list", () => ({ tools: wireTools }));

@@ -1,8 +1,10 @@
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   authorized,
   callTool,
   envelope,
+  headerSecret,
   rpc,
   send,
   sendRaw,
@@ -227,6 +229,72 @@ const attacks: readonly Attack[] = [
     status: 401,
     headers: { ...without("authorization"), cookie: `token=${token}` },
     body: call,
+  },
+  ...[
+    ["the right token as Basic", `Basic ${btoa(`x:${token}`)}`],
+    ["the right token without a scheme", token],
+    ["the right token under another scheme", `DPoP ${token}`],
+    ["the right token and one character more", `Bearer ${token}0`],
+    ["the right token and one character less", `Bearer ${token.slice(0, -1)}`],
+    ["the right token in capitals", `Bearer ${token.toUpperCase()}`],
+    ["the right token in quotes", `Bearer "${token}"`],
+    ["the right token twice", `Bearer ${token} ${token}`],
+    ["the right token after a tab", `Bearer\t${token}`],
+    ["an empty token", "Bearer "],
+    ["a scheme alone", "Bearer"],
+    ["the secret as a token", `Bearer ${headerSecret}`],
+    ["a created token that nobody created", `Bearer cgb_${"A".repeat(16)}_${"b".repeat(43)}`],
+    ["a token signed with nothing", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJvd25lciJ9."],
+    ["a token of 8 KiB", `Bearer ${"a".repeat(8_192)}`],
+    ["SQL for a token", "Bearer ' OR '1'='1"],
+  ].map(([name = "", authorization = ""]) => ({
+    name,
+    status: 401,
+    headers: { ...authorized, authorization },
+    body: call,
+  })),
+  {
+    name: "two tokens, the second one right",
+    status: 401,
+    headers: { ...authorized, authorization: ["Bearer wrong", `Bearer ${token}`] },
+    body: call,
+  },
+  {
+    name: "the right token as a secret",
+    status: 401,
+    headers: { ...without("authorization"), "x-codex-gpt-bridge-secret": token },
+    body: call,
+  },
+  {
+    name: "the right token in a header of another product",
+    status: 401,
+    headers: { ...without("authorization"), "x-api-key": token, "proxy-authorization": `Bearer ${token}` },
+    body: call,
+  },
+  {
+    name: "the right token in the body",
+    status: 401,
+    headers: without("authorization"),
+    body: callTool("status", { token, access_token: token, _meta: { authorization: `Bearer ${token}` } }),
+  },
+  // Too much of everything
+  {
+    name: "150 headers",
+    status: 431,
+    headers: { ...authorized, ...Object.fromEntries(Array.from({ length: 150 }, (_, n) => [`x-${n}`, "x"])) },
+    body: call,
+  },
+  {
+    name: "a gzip bomb of 50 MiB",
+    status: 415,
+    headers: { ...authorized, "content-encoding": "gzip" },
+    body: gzipSync(Buffer.alloc(50 * 1024 * 1024)),
+  },
+  {
+    name: "a deflate bomb inside a gzip bomb",
+    status: 415,
+    headers: { ...authorized, "content-encoding": "gzip, deflate" },
+    body: gzipSync(Buffer.alloc(1024 * 1024)),
   },
   // Media type and encoding
   {
@@ -664,6 +732,11 @@ const rawAttacks: readonly { name: string; status: readonly number[]; bytes: str
   { name: "a NUL in a header", status: [400], bytes: `${head}X-A: b\0c\r\n${auth}${length}\r\n${call}` },
   { name: "garbage", status: [400], bytes: "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" },
   { name: "an HTTP/2 preface", status: [400], bytes: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" },
+  {
+    name: "a foreign Origin behind more headers than Node keeps",
+    status: [431],
+    bytes: `${head}${auth}${length}${"a:\r\n".repeat(2_050)}Origin: https://evil.example\r\n\r\n${call}`,
+  },
   { name: "headers of 64 KiB", status: [431], bytes: `${head}X-Big: ${"a".repeat(65_536)}\r\n${auth}\r\n` },
   {
     name: "an expectation that is none",

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { listen, type ListenOptions } from "../../src/http/listen.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -122,7 +122,12 @@ it("more connections than allowed are closed, and the allowed ones go on", async
 
 it("a tool may take longer to answer than a request may take to arrive", async () => {
   const waiting = new Waiting();
-  const limits = { headersTimeout: 300, requestTimeout: 300, connectionsCheckingInterval: 50 };
+  const limits = {
+    headersTimeout: 300,
+    requestTimeout: 300,
+    connectionsCheckingInterval: 50,
+    takeTimeout: 300,
+  };
   const bridge = await startBridge({ mcpServer: createEchoServer(waiting), limits });
   const call = send(bridge.listening.port, { headers: authorized, body: callTool("wait") });
   await new Promise((resolve) => {
@@ -131,6 +136,40 @@ it("a tool may take longer to answer than a request may take to arrive", async (
   waiting.release();
   expect((await call).status).toBe(200);
   await bridge.stop();
+});
+
+it("a client that never takes its answer is cut, one that takes it slowly is not", async () => {
+  const answer = "x".repeat(32 * 1024 * 1024);
+  const sockets: Socket[] = [];
+  const app = {
+    fetch: (_request: Request, env: { incoming?: IncomingMessage }) => {
+      if (env.incoming !== undefined) sockets.push(env.incoming.socket);
+      return new Response(answer);
+    },
+  };
+  const listening = await listen({ ...options, app, limits: { takeTimeout: 500 } });
+  if (!listening.ok) throw new Error(listening.failure.code);
+  const ask = (): Socket => {
+    const socket = connect(listening.value.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    return socket;
+  };
+  const deaf = ask();
+  deaf.pause();
+  await expect.poll(() => sockets.length).toBe(1);
+  const slow = ask();
+  let taken = 0;
+  slow.on("data", (chunk: Buffer) => {
+    taken += chunk.length;
+    slow.pause();
+    setTimeout(() => slow.resume(), 3);
+  });
+  await once(slow, "close");
+  expect(taken).toBeGreaterThan(answer.length);
+  await expect.poll(() => sockets[0]?.destroyed, { timeout: 10_000 }).toBe(true);
+  deaf.destroy();
+  await listening.value.close(0);
 });
 
 it("what is too malformed for a route is still in the log, under the id that the answer carries", async () => {

@@ -15,7 +15,7 @@ import type { ConfinementProof } from "../../src/codex/confinement-proof.ts";
 import { callOf, createApp } from "../../src/http/app.ts";
 import { createMemoryJobStore, createMemoryThreadStore } from "../../src/jobs/memory-store.ts";
 import { createRunner } from "../../src/jobs/runner.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { systemClock, type Clock } from "../../src/lib/clock.ts";
 import type { Log, LogFields } from "../../src/lib/log.ts";
 import { fail, ok, type Result } from "../../src/lib/result.ts";
 import type { CodexInstall } from "../../src/codex/install.ts";
@@ -41,6 +41,8 @@ export interface HouseOptions {
   readonly proven?: boolean;
   readonly redact?: (text: string) => string;
   readonly room?: Partial<ToolRoom>;
+  /** The HTTP room's time; a fast one lets a crowd of refusals out at once. */
+  readonly httpClock?: Clock;
 }
 
 export interface Answer {
@@ -148,7 +150,7 @@ export async function startHouse(options: HouseOptions = {}) {
     readiness: () => ({ ok: true }),
     metrics: null,
     restoreHeaders: false,
-    clock,
+    clock: options.httpClock ?? clock,
     log,
   });
 
