@@ -5,7 +5,7 @@ import { nanoid } from "nanoid";
 import { knownSecrets } from "../audit/known-secrets.ts";
 import { openFileAuditLog } from "../audit/file-audit-log.ts";
 import { auditDirectoryOf } from "../audit/audit-directory.ts";
-import { toJobEntry, toRequestEntry } from "../audit/audit-entry.ts";
+import { toRequestEntry } from "../audit/audit-entry.ts";
 import { createRedactor } from "../audit/redact.ts";
 import { createChallenges } from "../auth/challenge.ts";
 import type { OAuth } from "../auth/oauth/oauth.ts";
@@ -30,6 +30,7 @@ import { grantForCanary } from "./canary-grant.ts";
 import { createCodexDriver } from "./codex-driver.ts";
 import { authName, createDoorCheck } from "./door-check.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
+import { createJobEnds } from "./job-ends.ts";
 import { identifyProjects, recheckGrant } from "./projects.ts";
 import { allowedHostsOf, openSignIn, ownSecrets } from "./sign-in-parts.ts";
 import { takeState, type StartFailure } from "./state.ts";
@@ -126,6 +127,9 @@ export async function createBridge(
   }
   const oauth = signIn.value;
   audit.record({ type: "start", version, projects: projects.value.map(({ name }) => name) });
+  const auditDirectory = auditDirectoryOf(config.stateDir);
+  const jobEnds = createJobEnds({ audit, auditDirectory, ends: storage.ends, log });
+  await jobEnds.recordMissing();
   const runner = createRunner({
     backend: codex,
     jobs,
@@ -144,7 +148,7 @@ export async function createBridge(
     },
     rootOf: (name) => projects.value.find((project) => project.name === name)?.root.path ?? null,
     onEnd: (job) => {
-      audit.record(toJobEntry(job));
+      jobEnds.record(job);
     },
   });
   await runner.adopt();
@@ -270,6 +274,7 @@ export async function createBridge(
       await http.close();
       door.close();
       oauth?.close();
+      await jobEnds.settled();
       audit.record({ type: "stop" });
       await audit.close();
       await state.value.close();

@@ -3,6 +3,7 @@ import type { Config } from "../config/load.ts";
 import { createMemoryJobStore, createMemoryThreadStore } from "../jobs/memory-store.ts";
 import { createPatientStore } from "../jobs/patient-store.ts";
 import type { Runner } from "../jobs/runner.ts";
+import type { AuditedEnds } from "../jobs/sqlite/audited-ends.ts";
 import type { JobStore, ThreadStore } from "../jobs/store.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -11,6 +12,7 @@ import { ok, type Result } from "../lib/result.ts";
 export interface Storage {
   readonly jobs: JobStore;
   readonly threads: ThreadStore;
+  readonly ends: AuditedEnds;
   /** For bridge_status: "ok", or what is wrong, in plain words and without a path. */
   state(): string;
   /** Lets the owner's command line end this runner's jobs. */
@@ -21,6 +23,9 @@ export interface Storage {
 const MAX_THREADS = 100_000;
 const DAY_MS = 86_400_000;
 const HEAR_OWNER_EVERY_MS = 300;
+const PRUNE_EVERY_MS = 3_600_000;
+/** A few at a time: nobody waits for it, and nobody should wait because of it. */
+const PRUNE_ON_MS = 1_000;
 
 /** The failure is one plain line for the owner. */
 export async function openStorage(config: Config, clock: Clock, log: Log): Promise<Result<Storage, string>> {
@@ -28,6 +33,7 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
     return ok({
       jobs: createMemoryJobStore(),
       threads: createMemoryThreadStore(),
+      ends: { missing: () => [], note() {} },
       state: () => "ok; in memory only, jobs are forgotten when the bridge ends",
       hearOwner() {},
       async close() {},
@@ -37,6 +43,7 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
   const { openJobDatabase } = await import("../jobs/sqlite/database.ts");
   const { createSqliteJobStore } = await import("../jobs/sqlite/job-store.ts");
   const { createSqliteThreadStore } = await import("../jobs/sqlite/thread-store.ts");
+  const { createAuditedEnds } = await import("../jobs/sqlite/audited-ends.ts");
   const { takeCancelRequests } = await import("../jobs/sqlite/cancel-requests.ts");
   const opened = await openJobDatabase(config.stateDir, clock.now());
   if (!opened.ok) return opened;
@@ -53,10 +60,25 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
   const jobs = createPatientStore(stored, clock, log);
   const threads = createSqliteThreadStore(database, MAX_THREADS);
   let stopHearing = (): void => {};
+  let stopPruning = (): void => {};
+  /** Age comes to jobs without anything happening. */
+  const pruneLater = (waitMs: number): void => {
+    stopPruning = clock.after(waitMs, () => {
+      let hasMore = false;
+      try {
+        hasMore = stored.prune();
+      } catch (error) {
+        log.debug({ error: String(error) }, "old jobs could not be removed");
+      }
+      pruneLater(hasMore ? PRUNE_ON_MS : PRUNE_EVERY_MS);
+    });
+  };
+  pruneLater(PRUNE_EVERY_MS);
 
   return ok({
     jobs,
     threads,
+    ends: createAuditedEnds(database),
 
     state() {
       const trouble = jobs.trouble();
@@ -83,6 +105,7 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
 
     async close() {
       stopHearing();
+      stopPruning();
       const left = await jobs.flush();
       if (left > 0) log.error({ jobs: left }, "finished jobs could not be kept; Codex's threads have them");
       await database.close();

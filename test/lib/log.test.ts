@@ -50,3 +50,15 @@ test("on a terminal no field can end its line or colour the rest", () => {
   expect(shown.join("").split("\n")).toHaveLength(2);
   expect(shown.join("")).not.toContain("\u001B");
 });
+
+test("colours mark what is wrong on a terminal, and only where they are wanted", () => {
+  const line = JSON.stringify({ level: "error", time: "", msg: "no" });
+  const shown = [true, false].map((colours) => {
+    let text = "";
+    prettyDestination((piece) => (text += piece), colours).write(line);
+    return text;
+  });
+  expect(shown[0]?.startsWith("\u001B[31m")).toBe(true);
+  expect(shown[0]?.endsWith("no\u001B[0m\n")).toBe(true);
+  expect(shown[1]).not.toContain("\u001B");
+});

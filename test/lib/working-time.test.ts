@@ -3,22 +3,22 @@ import { afterWorking } from "../../src/lib/working-time.ts";
 import { createFakeClock, settle } from "../support/fake-clock.ts";
 
 /** A clock of which the test can say that the machine slept: time passes, and every timer comes late. */
-function startTimer(ms: number) {
+function startTimer(limitMs: number) {
   const clock = createFakeClock();
   let slept = 0;
   const sleeping = { ...clock, monotonic: () => clock.monotonic() + slept };
   let rang = 0;
-  const stop = afterWorking(sleeping, ms, () => {
+  const stop = afterWorking(sleeping, limitMs, () => {
     rang += 1;
   });
   return {
     stop,
-    work: clock.advance,
+    work: async (ms: number) => clock.advance(ms),
     sleep: (asleep: number) => {
       slept += asleep;
     },
     rang: () => rang,
-    pending: clock.pending,
+    pending: () => clock.pending(),
   };
 }
 

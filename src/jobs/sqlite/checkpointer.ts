@@ -69,13 +69,13 @@ export function createCheckpointer({ path, onFailure }: CheckpointerParts): Chec
       writes = 0;
       isBusy = true;
       worker ??= start();
-      worker.postMessage("checkpoint");
+      worker.postMessage("checkpoint", []);
     },
 
     async close() {
       isClosing = true;
       worker?.ref();
-      worker?.postMessage("close");
+      worker?.postMessage("close", []);
       await ended;
     },
   };

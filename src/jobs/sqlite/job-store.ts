@@ -8,11 +8,16 @@ import type { JobDatabase } from "./database.ts";
 import { createRetention, type RetentionLimits } from "./retention.ts";
 import { inTransaction } from "./transaction.ts";
 
+export interface SqliteJobStore extends JobStore {
+  /** Removes what is too old or too much, a few at most; true: there may be more. Throws as SQLite does. */
+  prune(): boolean;
+}
+
 export function createSqliteJobStore(
   database: JobDatabase,
   limits: RetentionLimits,
   now: () => number,
-): JobStore {
+): SqliteJobStore {
   const { sql } = database;
   const statements = prepare(sql);
   const retention = createRetention(sql, limits);
@@ -25,6 +30,14 @@ export function createSqliteJobStore(
   }
 
   return {
+    prune() {
+      const removed = inTransaction(sql, () => retention.prune(now(), AT_END));
+      retention.settle();
+      total -= removed;
+      if (removed > 0) database.wrote();
+      return removed === AT_END;
+    },
+
     async insert(job) {
       const { jobId, caller, conversation, requestId, createdAt, finishedAt } = job;
       const ended = isFinal(job.state) ? retention.nextEnd() : null;
@@ -131,7 +144,7 @@ function prepare(sql: DatabaseSync) {
     ),
     key: sql.prepare("SELECT seq, ended FROM jobs WHERE job_id = ?"),
     update: sql.prepare("UPDATE jobs SET record = ? WHERE seq = ?"),
-    end: sql.prepare("UPDATE jobs SET finished_at = ?, ended = ?, bytes = ? WHERE seq = ?"),
+    end: sql.prepare("UPDATE jobs SET finished_at = ?, ended = ?, bytes = ?, is_audited = 0 WHERE seq = ?"),
     addEvent: sql.prepare("INSERT OR IGNORE INTO events (job, id, at, type, text) VALUES (?, ?, ?, ?, ?)"),
     trim: sql.prepare(
       `DELETE FROM events WHERE job = ? AND id <

@@ -44,4 +44,9 @@ export const migrations: readonly string[] = [
   -- Written by the owner's command line, taken by the bridge.
   CREATE TABLE cancel_requests (job_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- 0 from a job's end until the audit log has it. Jobs of before are taken to be there.
+  ALTER TABLE jobs ADD COLUMN is_audited INTEGER NOT NULL DEFAULT 1;
+  CREATE INDEX jobs_unaudited ON jobs (ended) WHERE is_audited = 0;
+  `,
 ];
