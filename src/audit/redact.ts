@@ -6,11 +6,14 @@
 import { isSecretField } from "../policy/secret-assignments.ts";
 import { findWith, judgeAt, SECRET_LITERALS } from "../policy/secret-content.ts";
 import type { ContentHit } from "../policy/secret-kinds.ts";
-import { createGate } from "../policy/secret-gate.ts";
+import { createGate, type Gate } from "../policy/secret-gate.ts";
+import type { ScannedSecrets } from "./scanned-secrets.ts";
 
 export interface RedactorParts {
   /** Exact values that must never leave: the bridge's own token, keys from its environment. At least 8 characters each. */
   readonly secrets?: readonly string[];
+  /** Values that looks through the projects saw; asked again whenever they changed. */
+  readonly scanned?: ScannedSecrets;
   /** Absolute directories and what to call them. */
   readonly roots?: readonly { readonly path: string; readonly name: string }[];
   /** The home directory. */
@@ -48,23 +51,34 @@ interface Fixed {
 }
 
 export function createRedactor(parts: RedactorParts = {}): Redactor {
-  const fixed = [...fixedSecrets(parts.secrets ?? []), ...fixedPaths(parts)];
-  const gate = createGate([...fixed.map(({ literal }) => literal), ...SECRET_LITERALS]);
+  const { scanned } = parts;
+  const own = [...fixedSecrets(parts.secrets ?? []), ...fixedPaths(parts)];
+  let fixed = own;
+  let gate = gateFor(fixed);
+  let version = 0;
   let replaced = 0;
 
+  const takeScanned = (): void => {
+    if (scanned === undefined || scanned.version() === version) return;
+    version = scanned.version();
+    fixed = [...own, ...fixedSecrets(scanned.values())];
+    gate = gateFor(fixed);
+  };
+
   const judge = (text: string, literal: number, start: number): Replacement | null => {
-    const own = fixed[literal];
-    if (own === undefined) {
+    const known = fixed[literal];
+    if (known === undefined) {
       const hit = judgeAt(text, literal - fixed.length, start);
       return hit === null ? null : { ...spanOf(hit), by: `[redacted:${hit.kind}]`, isSecret: true };
     }
-    const end = start + own.literal.length;
-    if (!text.startsWith(own.literal, start) || (!own.isSecret && !isWholePath(text, start, end)))
+    const end = start + known.literal.length;
+    if (!text.startsWith(known.literal, start) || (!known.isSecret && !isWholePath(text, start, end)))
       return null;
-    return { start, end, by: own.by, isSecret: own.isSecret, isVague: !own.isSecret };
+    return { start, end, by: known.by, isSecret: known.isSecret, isVague: !known.isSecret };
   };
   const find = (text: string): readonly Replacement[] => {
     if (text.length < SHORTEST_LITERAL) return [];
+    takeScanned();
     return findWith(gate, Buffer.from(text, "latin1"), () => text, judge);
   };
   const note = (made: readonly Replacement[]): void => {
@@ -93,6 +107,10 @@ export function createRedactor(parts: RedactorParts = {}): Redactor {
     );
   };
   return { redact, find, note, redactDeep: <T>(value: T) => deep(value, 0) as T, count: () => replaced };
+}
+
+function gateFor(fixed: readonly Fixed[]): Gate {
+  return createGate([...fixed.map(({ literal }) => literal), ...SECRET_LITERALS]);
 }
 
 /** `text` with all `replacements` made; they are sorted and do not overlap. */

@@ -9,6 +9,7 @@ import { toRequestEntry } from "../audit/audit-entry.ts";
 import { createRedactor } from "../audit/redact.ts";
 import { createChallenges } from "../auth/challenge.ts";
 import type { OAuth } from "../auth/oauth/oauth.ts";
+import { createScannedSecrets, type ScannedSecrets } from "../audit/scanned-secrets.ts";
 import type { Codex } from "../codex/codex.ts";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
 import type { BackendFacts } from "../codex/backend.ts";
@@ -40,6 +41,8 @@ export interface BridgeSurroundings {
   readonly log: Log;
   /** Host names, besides the allowed ones, under which the bridge is reached at the moment: a tunnel's. */
   readonly currentHosts?: () => readonly string[];
+  /** What looks through the projects see is put in here, for redactors outside. */
+  readonly scanned?: ScannedSecrets;
 }
 
 export interface Bridge {
@@ -61,7 +64,7 @@ export async function createBridge(
   surroundings: BridgeSurroundings,
 ): Promise<Result<Bridge, StartFailure>> {
   // Modules are most of the start: those that need Codex or a call are loaded after the port is open (makeReady).
-  const { log, environment } = surroundings;
+  const { log, environment, scanned = createScannedSecrets() } = surroundings;
   const clock = systemClock;
   const projects = await identifyProjects(config);
   if (!projects.ok) return projects;
@@ -97,10 +100,14 @@ export async function createBridge(
     onFindings: (root, paths) => {
       log.warn({ root, paths }, "secret files found in a project");
     },
+    onSecrets: (root, values, isWhole) => {
+      scanned.replace(root, values, isWhole);
+    },
   });
   const workspace = meter.workspace(diskWorkspace);
   const redactor = createRedactor({
     secrets: knownSecrets(ownSecrets(config), environment),
+    scanned,
     roots: projects.value.map(({ name, root }) => ({ path: root.path, name })),
     ...(environment["HOME"] === undefined ? {} : { home: environment["HOME"] }),
   });

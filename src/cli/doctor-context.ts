@@ -60,6 +60,7 @@ export async function openDoctorContext(
           return read.ok ? read.value : [];
         },
         onFindings() {},
+        onSecrets() {},
       });
       return workspace.scan(root, { signal });
     },

@@ -1,6 +1,7 @@
 /** `codex-gpt-bridge serve`: the bridge on its port until it is told to stop. */
 import { knownSecrets } from "../audit/known-secrets.ts";
 import { createRedactor } from "../audit/redact.ts";
+import { createScannedSecrets, type ScannedSecrets } from "../audit/scanned-secrets.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { toEnvironmentName } from "../config/names.ts";
 import { listen } from "../http/listen.ts";
@@ -66,7 +67,8 @@ async function serve(
   plan: TunnelPlan | null,
   notes: readonly string[],
 ): Promise<number> {
-  const log = logFor(terminal, config);
+  const scanned = createScannedSecrets();
+  const log = logFor(terminal, config, scanned);
   for (const note of notes) log.warn({ why: note }, "a store of secrets could not be read");
   const stop = Promise.withResolvers<void>();
   const stopping = new AbortController();
@@ -83,6 +85,7 @@ async function serve(
     environment: terminal.environment,
     log,
     currentHosts: () => tunnelHosts,
+    scanned,
   });
   if (!made.ok) {
     if (typeof made.failure !== "string") {
@@ -166,11 +169,12 @@ const LISTEN_PROBLEMS = {
   port_not_permitted: "this user may not listen on that port; choose one above 1023 with --port",
 } as const;
 
-export function logFor(terminal: Terminal, config: Config): Log {
+export function logFor(terminal: Terminal, config: Config, scanned?: ScannedSecrets): Log {
   const { stderr, environment } = terminal;
   // Paths stay as they are: the owner reads this.
   const { redact } = createRedactor({
     secrets: knownSecrets(ownSecrets(config), environment),
+    ...(scanned === undefined ? {} : { scanned }),
   });
   const write = (text: string): unknown => stderr.write(redact(text));
   if (stderr.isTTY !== true) return createLog(config.logLevel, { write });

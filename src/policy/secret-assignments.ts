@@ -95,7 +95,7 @@ function isSecretValue(value: string, isLiteral: boolean): boolean {
 }
 
 /** Small letters, capitals, digits, signs: how many of the four. */
-function countClasses(value: string): number {
+export function countClasses(value: string): number {
   let seen = 0;
   for (let at = 0; at < value.length; at++) {
     const code = value.charCodeAt(at);
@@ -108,7 +108,7 @@ function countClasses(value: string): number {
 }
 
 /** `step-2-of-3`, `v1.2.3`, `some_name_2`: words and numbers with signs between them. */
-function isWordList(value: string): boolean {
+export function isWordList(value: string): boolean {
   const parts = value.split(/[-_./]/);
   return parts.length > 1 && parts.every((part) => /^(?:[a-z]*|[A-Z]?[a-z]+|[A-Z]*|v?\d{1,4})$/.test(part));
 }

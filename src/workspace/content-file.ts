@@ -1,9 +1,10 @@
 /**
  * Reads one file, a bounded part of it, and finds the secrets in its content. Synchronous: for a worker thread. Opens
- * nothing that could make it wait, keeps nothing of what it read.
+ * nothing that could make it wait, keeps nothing of what it read; the secrets themselves go to whoever strikes them out.
  */
 import { constants, openSync, readSync } from "node:fs";
 import { findSecrets, LONGEST_SECRET } from "../policy/secret-content.ts";
+import { strikesOfHits } from "../policy/secret-strikes.ts";
 import type { ContentHit, ContentKind } from "../policy/secret-kinds.ts";
 import { utf16Order } from "../policy/secret-text.ts";
 
@@ -19,6 +20,9 @@ const MAX_BINARY_BYTES = MIB;
 const TAIL_BYTES = MIB;
 
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW;
+
+/** Told of each value that has to be struck out, as text. */
+export type OnSecret = (value: string) => void;
 
 /** A buffer for `scanFile`, to be used again and again. */
 export function createScanBuffer(): Buffer {
@@ -36,11 +40,12 @@ export function scanFile(
   size: number,
   buffer: Buffer,
   isStopped: () => boolean,
+  onSecret: OnSecret = () => {},
 ): FileVerdict | null {
   const head = buffer.subarray(0, Math.min(MIB, Math.max(size + 1, 4096)));
   const length = readFully(file, head, 0);
-  if (length < head.length) return judgeBytes(buffer.subarray(0, length), null);
-  return scanLongFile(file, length, size, buffer, isStopped);
+  if (length < head.length) return judgeBytes(buffer.subarray(0, length), null, onSecret);
+  return scanLongFile(file, length, size, buffer, isStopped, onSecret);
 }
 
 /** The first `read` bytes are in the buffer already. */
@@ -50,11 +55,12 @@ function scanLongFile(
   size: number,
   buffer: Buffer,
   isStopped: () => boolean,
+  onSecret: OnSecret,
 ): FileVerdict | null {
   const order = utf16Order(buffer.subarray(0, read));
   const isText = order !== null || !buffer.subarray(0, 8192).includes(0);
   const limit = isText ? MAX_TEXT_BYTES : MAX_BINARY_BYTES;
-  let worst = judgeBytes(buffer.subarray(0, read), order);
+  let worst = judgeBytes(buffer.subarray(0, read), order, onSecret);
   let end = read;
   let kept = keepOverlap(buffer, read);
   while (worst?.verdict !== "block" && !isStopped()) {
@@ -65,7 +71,7 @@ function scanLongFile(
     }
     const more = readFully(file, buffer.subarray(kept), end);
     if (more === 0) break;
-    worst = worse(worst, judgeBytes(buffer.subarray(0, kept + more), order));
+    worst = worse(worst, judgeBytes(buffer.subarray(0, kept + more), order, onSecret));
     end += more;
     if (more < buffer.length - kept) break;
     kept = keepOverlap(buffer, kept + more);
@@ -92,11 +98,19 @@ function readFully(file: number, into: Buffer, position: number): number {
 }
 
 /** `order` is told for the later parts of a file; of a first part it is found out. */
-function judgeBytes(bytes: Buffer, order: "utf-16le" | "utf-16be" | null): FileVerdict | null {
+function judgeBytes(
+  bytes: Buffer,
+  order: "utf-16le" | "utf-16be" | null,
+  onSecret: OnSecret,
+): FileVerdict | null {
   const wide = order ?? utf16Order(bytes);
-  if (wide === null) return worstOf(findSecrets(bytes, () => bytes.toString("latin1")));
-  const text = new TextDecoder(wide).decode(bytes);
-  return worstOf(findSecrets(Buffer.from(text, "latin1"), () => text));
+  const text = (): string => (wide === null ? bytes.toString("latin1") : new TextDecoder(wide).decode(bytes));
+  const hits = wide === null ? findSecrets(bytes, text) : findSecrets(Buffer.from(text(), "latin1"), text);
+  if (hits.length > 0) {
+    for (const value of strikesOfHits(text(), hits))
+      onSecret(wide === null ? Buffer.from(value, "latin1").toString("utf8") : value);
+  }
+  return worstOf(hits);
 }
 
 function worstOf(hits: readonly ContentHit[]): FileVerdict | null {

@@ -1,6 +1,7 @@
 /**
  * The thread that reads files for the content scan; both of its ends: how it is started, and what it does. Gets batches
- * of names, gives back verdicts and fingerprints of clean files. Never sends content, never waits.
+ * of names, gives back verdicts, fingerprints of clean files, and the secrets themselves (they stay in this process's
+ * memory, for the redactor). Never sends other content, never waits.
  */
 import { closeSync, fstatSync, lstatSync, type Stats } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -28,8 +29,11 @@ export interface ContentAnswer {
   /** Files with more than one name, by path; the value is the same for all names of one file. */
   readonly shared: ReadonlyMap<string, string>;
   readonly failed: readonly { readonly path: string; readonly code: string }[];
+  /** Values to strike out, a bounded number of them. */
+  readonly secrets: ReadonlySet<string>;
 }
 
+const MAX_SECRETS = 500;
 const ROLE = "content-scan";
 
 export function startContentWorker(): Worker {
@@ -60,6 +64,10 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
   const shared = new Map<string, string>();
   const failed: { path: string; code: string }[] = [];
   const clean: number[] = [];
+  const secrets = new Set<string>();
+  const onSecret = (value: string): void => {
+    if (secrets.size < MAX_SECRETS) secrets.add(value);
+  };
   const fingerprint = new Int32Array(2);
   const scan = (path: string): void => {
     const fsPath = toFsPath(path);
@@ -71,7 +79,7 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
     try {
       const stats = fstatSync(file);
       if (!stats.isFile() || isKnown(stats, path)) return;
-      const verdict = scanFile(file, stats.size, buffer, isStopped);
+      const verdict = scanFile(file, stats.size, buffer, isStopped, onSecret);
       if (verdict !== null) found.push({ path, ...verdict });
       else if (!isStopped() && now - stats.ctimeMs > SETTLED_MS)
         clean.push(fingerprint[0] ?? 0, fingerprint[1] ?? 0);
@@ -98,7 +106,7 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
       }
     }
   }
-  return { batchId: batch.batchId, found, clean: Int32Array.from(clean), shared, failed };
+  return { batchId: batch.batchId, found, clean: Int32Array.from(clean), shared, failed, secrets };
 }
 
 /** A file of somebody else that this user may not read is closed to Codex too; one's own could be opened. */

@@ -26,6 +26,7 @@ export function startContentPart(
   tally: Tally,
   ending: Ending,
   onProgress: () => void,
+  onSecret: (value: string) => void,
 ): ContentPart {
   const prefix = root === "/" ? 1 : root.length + 1;
   const relative = (path: string): string => toText(path.slice(prefix));
@@ -40,6 +41,7 @@ export function startContentPart(
       if (names === undefined) namesOf.set(inode, [relative(path)]);
       else names.push(relative(path));
     }
+    for (const value of answer.secrets) onSecret(value);
     for (const { path, code } of answer.failed) tally.miss(relative(path), code);
   };
   const run = startContentRun({ onAnswer, onProgress });

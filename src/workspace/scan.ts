@@ -28,6 +28,8 @@ export interface ScanOptions {
   readonly home?: string;
   /** Also reads what is in the files, outside `node_modules` and git's objects, on other threads. Default: false. */
   readonly content?: boolean;
+  /** Told of each secret's value that has to be struck out, often twice; never of all of them in very long files. */
+  readonly onSecret?: (value: string) => void;
 }
 
 const MAX_RUNNING_TASKS = 16;
@@ -60,12 +62,13 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
   const home = options.home ?? homedir();
   const places = { root: realRoot, home: await realpath(home).catch(() => home) };
   const above = realRoot.split("/").slice(1);
+  const { onSecret = () => undefined } = options;
   const isStopped = (): boolean => ending.cause() !== null;
   const tasks = createTaskQueue(MAX_RUNNING_TASKS, isStopped);
   let walk: Walk | null = null;
   const content =
     options.content === true
-      ? startContentPart(toBytes(realRoot), tally, ending, () => walk?.resume())
+      ? startContentPart(toBytes(realRoot), tally, ending, () => walk?.resume(), onSecret)
       : null;
 
   const add = (directory: WalkedDirectory, name: string, finding: Omit<ScanFinding, "path"> | null): void => {
@@ -85,7 +88,7 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
     name: string,
     judgement: NameJudgement,
   ): Promise<void> => {
-    add(directory, name, await lookAt(toFsPath(below(directory.path, name)), judgement));
+    add(directory, name, await lookAt(toFsPath(below(directory.path, name)), judgement, onSecret));
   };
   /** Out of line: a function made inside the loop over the entries would cost memory for each of them. */
   const onSuspect = (directory: WalkedDirectory, entry: Dirent, parents: readonly string[]): void => {

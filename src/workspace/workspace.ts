@@ -16,6 +16,8 @@ export interface WorkspaceParts {
   readonly scanDeadlineMs: number;
   /** Told to the owner: the relative paths of what was found; callers hear of kinds and counts only. */
   readonly onFindings: (root: string, paths: readonly string[]) => void;
+  /** Told after every look: the secrets that it saw, those of files with an exception too. `isWhole`: it saw everything. */
+  readonly onSecrets: (root: string, values: Iterable<string>, isWhole: boolean) => void;
 }
 
 export function createWorkspace(parts: WorkspaceParts) {
@@ -31,7 +33,12 @@ export function createWorkspace(parts: WorkspaceParts) {
     ): Promise<ScanVerdict> {
       const deadlineMs = options.deadlineMs ?? parts.scanDeadlineMs;
       const { scanProject } = await import("./scan.ts");
-      const report = await scanProject(root.path, { ...options, deadlineMs, content: true });
+      const secrets = new Set<string>();
+      const onSecret = (value: string): void => {
+        if (secrets.size < MAX_SECRETS) secrets.add(value);
+      };
+      const report = await scanProject(root.path, { ...options, deadlineMs, content: true, onSecret });
+      parts.onSecrets(root.path, secrets, report.complete);
       const found = report.findings.filter(({ verdict }) => verdict === "block");
       const blocking =
         found.length === 0
@@ -54,6 +61,8 @@ export function createWorkspace(parts: WorkspaceParts) {
     },
   };
 }
+
+const MAX_SECRETS = 2_000;
 
 function countKinds(findings: readonly { kind: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};

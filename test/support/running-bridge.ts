@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import {
@@ -29,6 +29,7 @@ export interface DoorOptions {
   readonly cwd?: string;
   /** Default: the Node that runs the tests, on the door's source. */
   readonly command?: readonly string[];
+  readonly user?: { readonly uid?: number; readonly gid?: number };
 }
 
 export interface Ended {
@@ -102,6 +103,8 @@ export interface BridgeOptions {
   readonly token?: string | null;
   /** Default: wait until `/readyz` says yes. */
   readonly untilReady?: boolean;
+  /** Runs it as another user (root may), with its scratch below this directory, which that user has to reach. */
+  readonly asUser?: { readonly uid?: number; readonly gid?: number; readonly scratchBelow: string };
 }
 
 export interface LogLine {
@@ -127,8 +130,12 @@ export interface RunningBridge extends RunningDoor {
 }
 
 export async function startBridge(options: BridgeOptions): Promise<RunningBridge> {
-  const scratch = await createScratch();
-  const { codex, codexHome, roots, flags = [], env = {}, untilReady = true } = options;
+  const { codex, codexHome, roots, flags = [], env = {}, untilReady = true, asUser } = options;
+  const scratch = await createScratch(asUser?.scratchBelow);
+  const { uid, gid } = asUser ?? {};
+  const user = uid === undefined || gid === undefined ? {} : { uid, gid };
+  if (user.uid !== undefined)
+    for (const path of [scratch, join(scratch, "work")]) await chown(path, user.uid, user.gid);
   const argv = [
     "serve",
     "--port",
@@ -140,7 +147,7 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   // Tests are in more of a hurry than any user; those about limits set their own.
   argv.push("--requests-per-minute=0");
   argv.push("--roots", roots.join(","), ...(codex === null ? [] : ["--codex", codex]), ...flags);
-  const running = openDoor({ argv, env: { CODEX_HOME: codexHome, ...env } }, scratch);
+  const running = openDoor({ argv, env: { CODEX_HOME: codexHome, ...env }, user }, scratch);
   const { child } = running;
   const watched = watchDoor(running, scratch);
   const { logLines, strayLines } = watched;
@@ -330,6 +337,7 @@ function openDoor(options: DoorOptions, scratch: string): OpenDoor {
     // An empty home: neither the user's settings nor what their login shell starts may reach a test.
     env: { ...baseEnvironment(), HOME: scratch, ...env },
     stdio: ["ignore", "pipe", "pipe"],
+    ...options.user,
   });
   open.add(child);
   child.once("close", () => open.delete(child));
@@ -428,8 +436,8 @@ function pidOf(child: ChildProcess): number {
   return child.pid;
 }
 
-async function createScratch(): Promise<string> {
-  const root = join(homedir(), ".cache", "codex-gpt-bridge-tests");
+async function createScratch(below?: string): Promise<string> {
+  const root = below ?? join(homedir(), ".cache", "codex-gpt-bridge-tests");
   await mkdir(root, { recursive: true });
   const scratch = await realpath(await mkdtemp(join(root, "bridge-")));
   await mkdir(join(scratch, "work"));

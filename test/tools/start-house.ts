@@ -128,6 +128,7 @@ export async function startHouse(options: HouseOptions = {}) {
       now: () => clock.now(),
       scanDeadlineMs: 5_000,
       onFindings() {},
+      onSecrets() {},
     }),
     clock,
     log,

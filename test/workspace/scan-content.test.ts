@@ -25,6 +25,7 @@ import {
 } from "../../src/workspace/content-cache.ts";
 import { forgetCleanFiles } from "../../src/workspace/content-scanner.ts";
 import { scanProject, type ScanOptions, type ScanReport } from "../../src/workspace/scan.ts";
+import { asNobody, whyNobodyCannot } from "../support/nobody.ts";
 import { FAKE_SECRETS } from "../support/secret-corpus.ts";
 
 let root = "";
@@ -196,17 +197,17 @@ describe("scanProject with content", () => {
     });
   });
 
-  it("is incomplete where the user may not read his own file", async () => {
+  it("is incomplete where the user may not read his own file", async ({ skip }) => {
+    skip(whyNobodyCannot !== null, whyNobodyCannot ?? "");
     chmodSync(put("locked.txt", "x"), 0o000);
     chmodSync(root, 0o755);
     const module = new URL("../../src/workspace/scan.ts", import.meta.url).href;
-    const uid = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-    if ("uid" in uid) execFileSync("chown", ["65534", join(root, "locked.txt")]);
+    if (asNobody.uid !== undefined) execFileSync("chown", [String(asNobody.uid), join(root, "locked.txt")]);
     const script = `const {scanProject} = await import(${JSON.stringify(module)});
       console.log(JSON.stringify(await scanProject(${JSON.stringify(root)}, {deadlineMs: 9000, home: "/nowhere", content: true})));`;
     const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
       encoding: "utf8",
-      ...uid,
+      ...asNobody,
     });
     const report = JSON.parse(run.stdout) as ScanReport;
     expect(report).toMatchObject({

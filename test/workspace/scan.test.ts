@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../src/lib/clock.ts";
 import { createTally } from "../../src/workspace/scan-report.ts";
 import { scanProject, type ScanOptions, type ScanReport } from "../../src/workspace/scan.ts";
+import { asNobody, whyNobodyCannot } from "../support/nobody.ts";
 
 let base = "";
 let root = "";
@@ -267,17 +268,17 @@ describe("scanProject", () => {
   });
 
   describe("is incomplete", () => {
-    it("where a directory cannot be read", async () => {
+    it("where a directory cannot be read", async ({ skip }) => {
+      skip(whyNobodyCannot !== null, whyNobodyCannot ?? "");
       put("locked/.env", "A=1\n");
       chmodSync(join(root, "locked"), 0o000);
       for (const path of [base, dirname(home), home, root]) chmodSync(path, 0o755);
       const module = new URL("../../src/workspace/scan.ts", import.meta.url).href;
       const script = `const {scanProject} = await import(${JSON.stringify(module)});
         console.log(JSON.stringify(await scanProject(${JSON.stringify(root)}, {deadlineMs: 5000, home: "/nowhere"})));`;
-      const isRoot = process.getuid?.() === 0;
       const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
         encoding: "utf8",
-        ...(isRoot ? { uid: 65_534, gid: 65_534 } : {}),
+        ...asNobody,
       });
       chmodSync(join(root, "locked"), 0o755);
       const report = JSON.parse(run.stdout) as ScanReport;
