@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { defaultDirectory, type Config, type ConfigProblem } from "../config/load.ts";
-import type { SecretItemName } from "../keychain/secret-items.ts";
+import { secretItems, type SecretItemName } from "../keychain/secret-items.ts";
 import type { Stores } from "../keychain/open-stores.ts";
 import { ok, type Result } from "../lib/result.ts";
 import { loadConfigFor, type Flags } from "./flags.ts";
@@ -29,9 +29,8 @@ export async function loadConfigWithSecrets(
   const { environment } = terminal;
   if (!first.ok) return first;
   if (!first.value.keychain) return ok({ config: first.value, environment, notes: [] });
-  const [{ readSecrets }, { secretItems }, stores] = await Promise.all([
+  const [{ readSecrets }, stores] = await Promise.all([
     import("../keychain/read-secrets.ts"),
-    import("../keychain/secret-items.ts"),
     openOwnStores(first.value, environment),
   ]);
   const { values, problems: notes } = await readSecrets(stores, missingItems(first.value, environment));
@@ -64,17 +63,18 @@ export function secretsFileOf(configFile: string | null, environment: Environmen
 
 /** What nobody gave. Without authentication none of the bridge's own credentials is wanted. */
 function missingItems(config: Config, environment: Environment): SecretItemName[] {
+  const given = new Map<string, unknown>(Object.entries(config));
+  const isMissing = (name: string): boolean => given.get(name) === undefined;
   const missing: SecretItemName[] = [];
-  if (config.token === undefined && !config.noAuth) missing.push("token");
-  if (config.headerSecret === undefined && !config.noAuth) missing.push("headerSecret");
-  const variables = {
-    controlPlaneApiKey: "CONTROL_PLANE_API_KEY",
-    controlPlaneTunnelId: "CONTROL_PLANE_TUNNEL_ID",
-    ngrokAuthtoken: "NGROK_AUTHTOKEN",
-    openaiApiKey: "OPENAI_API_KEY",
-  } as const;
-  for (const [name, variable] of Object.entries(variables) as [keyof typeof variables, string][]) {
-    if ((environment[variable] ?? "") === "") missing.push(name);
-  }
-  return missing;
+  if (!config.noAuth && isMissing("token")) missing.push("token");
+  if (!config.noAuth && isMissing("headerSecret")) missing.push("headerSecret");
+  if (!isMissing("publicUrl") && isMissing("oauthPasscode")) missing.push("oauthPasscode");
+  const foreign = [
+    "controlPlaneApiKey",
+    "controlPlaneTunnelId",
+    "ngrokAuthtoken",
+    "cloudflareTunnelToken",
+    "openaiApiKey",
+  ] as const;
+  return [...missing, ...foreign.filter((name) => (environment[secretItems[name].variable] ?? "") === "")];
 }

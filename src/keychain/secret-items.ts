@@ -31,6 +31,11 @@ export const secretItems = {
     title: "the id of OpenAI's tunnel",
   },
   ngrokAuthtoken: { name: "ngrok-authtoken", variable: "NGROK_AUTHTOKEN", title: "ngrok's authtoken" },
+  cloudflareTunnelToken: {
+    name: "cloudflare-tunnel-token",
+    variable: "TUNNEL_TOKEN",
+    title: "the token of Cloudflare's tunnel",
+  },
   openaiApiKey: { name: "openai-api-key", variable: "OPENAI_API_KEY", title: "the OpenAI API key" },
 } as const satisfies Readonly<Record<string, SecretItem>>;
 

@@ -75,6 +75,7 @@ describe.each([
       "codex-gpt-bridge:control-plane-api-key/ada",
       "codex-gpt-bridge:control-plane-tunnel-id/ada",
       "codex-gpt-bridge:ngrok-authtoken/ada",
+      "codex-gpt-bridge:cloudflare-tunnel-token/ada",
       "codex-gpt-bridge:openai-api-key/ada",
     ]);
   });

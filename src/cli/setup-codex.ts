@@ -1,0 +1,56 @@
+/** Is there a Codex, and is it logged in? Asks Codex itself; what is missing is told, and setup goes on. */
+import { toCodexEnvironment } from "../codex/environment.ts";
+import { loadConfig } from "../config/load.ts";
+import { systemClock } from "../lib/clock.ts";
+import { silentLog } from "../lib/log.ts";
+import type { Asker } from "../setup/asker.ts";
+import { createCodexDriver } from "./codex-driver.ts";
+import { homeOf } from "./service-manager.ts";
+import type { Terminal } from "./terminal.ts";
+
+const INSTALL =
+  "Install it (npm install --global @openai/codex, or: brew install codex),\nthen log in: codex login";
+
+export async function lookForCodex({ environment }: Terminal, ask: Asker, codex: string): Promise<void> {
+  const problem = await ask.work(
+    "Looking for Codex",
+    async () => askCodex(environment, codex),
+    (found) => found.says,
+  );
+  if (problem.todo !== null) ask.warn(problem.todo);
+}
+
+async function askCodex(
+  environment: Terminal["environment"],
+  codex: string,
+): Promise<{ says: string; todo: string | null }> {
+  const home = homeOf(environment);
+  const config = await loadConfig({
+    flags: { codex, "state-dir": home, roots: "none=/dev/null" },
+    environment: { HOME: home },
+    cwd: home,
+    readFile: async () => null,
+  });
+  if (!config.ok) return { says: "Codex: not asked", todo: config.failure[0]?.problem ?? null };
+  const driver = createCodexDriver(config.value, {
+    path: environment["PATH"] ?? "",
+    env: await toCodexEnvironment(environment, [], silentLog),
+    children: { note: async () => {} },
+    clock: systemClock,
+    log: silentLog,
+  });
+  try {
+    const ready = await driver.ready();
+    if (ready.ok) return { says: `Codex ${ready.value.codexVersion}, ready`, todo: null };
+    switch (ready.failure.code) {
+      case "codex_not_found":
+        return { says: "Codex: not found", todo: `There is no Codex on your PATH. ${INSTALL}` };
+      case "codex_not_logged_in":
+        return { says: "Codex: not logged in", todo: "Codex has no account yet. Run: codex login" };
+      default:
+        return { says: "Codex: cannot be used", todo: driver.status().why };
+    }
+  } finally {
+    await driver.close();
+  }
+}

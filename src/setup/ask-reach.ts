@@ -1,0 +1,132 @@
+/** How ChatGPT reaches the bridge, and what that way needs: keys, an id, a host name. */
+import { isStorable, type SecretItemName } from "../keychain/secret-items.ts";
+import type { Answers, Reach } from "./answers.ts";
+import type { Asker, Check } from "./asker.ts";
+import type { Beforehand } from "./interview.ts";
+
+type Reached = Pick<Answers, "reach" | "host" | "cloudflaredTunnel" | "keep">;
+
+const WAYS = [
+  { value: "openai", label: "OpenAI's Secure MCP Tunnel", hint: "private; needs an API key" },
+  { value: "ngrok", label: "ngrok", hint: "a public address; you sign in" },
+  { value: "cloudflared", label: "Cloudflare, with a host name of yours", hint: "the same" },
+  { value: "quick", label: "Cloudflare quick tunnel", hint: "to try; new address at each start" },
+  { value: "local", label: "not at all yet", hint: "this machine only" },
+] as const;
+
+export async function askReach(ask: Asker, before: Beforehand): Promise<Reached> {
+  const first: Reach = before.reach ?? before.existing.reach ?? (before.isPerson ? "openai" : "local");
+  const message = "How will ChatGPT reach this machine?";
+  const reach = await ask.select<Reach>({ message, choices: WAYS, first });
+  const nothing = { reach, host: null, cloudflaredTunnel: null, keep: new Map<SecretItemName, string>() };
+  switch (reach) {
+    case "openai":
+      return { ...nothing, keep: await askOpenai(ask, before) };
+    case "ngrok": {
+      const keep = await askKeys(ask, before, { ngrokAuthtoken: "ngrok authtoken:" });
+      return { ...nothing, host: await askHost(ask, before, "Your ngrok domain:", "ngrok_domain"), keep };
+    }
+    case "cloudflared":
+      return { ...nothing, ...(await askCloudflare(ask, before)) };
+    case "quick":
+      ask.warn("A quick tunnel is for smoke tests: ChatGPT has to be told its new address each time.");
+      return nothing;
+    case "local":
+      return nothing;
+  }
+}
+
+async function askOpenai(ask: Asker, before: Beforehand): Promise<Map<SecretItemName, string>> {
+  ask.say(
+    "OpenAI's tunnel",
+    "platform.openai.com → Tunnels: make one, and list your ChatGPT\n" +
+      "workspace there. The key: a restricted API key with the permissions\n" +
+      "Tunnels Read and Use. The program `tunnel-client` has to be on PATH:\n" +
+      "brew install openai/tools/tunnel-client, or from that page.",
+  );
+  const keep = new Map<SecretItemName, string>();
+  const { existing, kept, given } = before;
+  const isKept = kept.has("controlPlaneTunnelId") || typeof existing.values["tunnel_id"] === "string";
+  const first = given.get("controlPlaneTunnelId") ?? "";
+  if (!isKept || !(await stays(ask, "The tunnel's id"))) {
+    const message = "Tunnel id:";
+    keep.set(
+      "controlPlaneTunnelId",
+      await ask.text({ message, first, hint: "tunnel_…", check: checkTunnelId }),
+    );
+  }
+  for (const [name, key] of await askKeys(ask, before, { controlPlaneApiKey: "API key of the tunnel:" })) {
+    keep.set(name, key);
+  }
+  return keep;
+}
+
+async function askCloudflare(
+  ask: Asker,
+  before: Beforehand,
+): Promise<Pick<Reached, "host" | "cloudflaredTunnel" | "keep">> {
+  const host = await askHost(ask, before, "Host name that Cloudflare routes to it:", "cloudflared_hostname");
+  const known = before.existing.values["cloudflared_tunnel"];
+  const first = before.cloudflaredTunnel ?? (typeof known === "string" ? known : "");
+  const hasToken = before.given.has("cloudflareTunnelToken") || before.kept.has("cloudflareTunnelToken");
+  const way = await ask.select({
+    message: "Which tunnel of Cloudflare's?",
+    choices: [
+      { value: "token", label: "by token", hint: "made in Cloudflare's dashboard" },
+      { value: "name", label: "by name", hint: "cloudflared tunnel create" },
+    ],
+    first: first === "" && (hasToken || before.isPerson) ? "token" : "name",
+  });
+  if (way === "token") {
+    const keep = await askKeys(ask, before, { cloudflareTunnelToken: "Token of the tunnel:" });
+    return { host, cloudflaredTunnel: null, keep };
+  }
+  const name = await ask.text({ message: "Name of the tunnel:", first, check: checkTunnelName });
+  return { host, cloudflaredTunnel: name, keep: new Map() };
+}
+
+/** Keys that are needed: from the environment, from the store, or typed; never shown. */
+async function askKeys(
+  ask: Asker,
+  { given, kept }: Beforehand,
+  questions: Partial<Record<SecretItemName, string>>,
+): Promise<Map<SecretItemName, string>> {
+  const keep = new Map<SecretItemName, string>();
+  for (const [name, message] of Object.entries(questions) as [SecretItemName, string][]) {
+    const inEnvironment = given.get(name);
+    if (inEnvironment !== undefined) keep.set(name, inEnvironment);
+    else if (!kept.has(name) || !(await stays(ask, message.replace(/:$/, "")))) {
+      keep.set(name, await ask.secret({ message, check: checkKey }));
+    }
+  }
+  return keep;
+}
+
+async function stays(ask: Asker, what: string): Promise<boolean> {
+  return ask.confirm({ message: `${what} is kept already. Leave it?`, first: true });
+}
+
+async function askHost(
+  ask: Asker,
+  { host, existing }: Beforehand,
+  message: string,
+  key: string,
+): Promise<string> {
+  const known = existing.values[key];
+  const first = host ?? (typeof known === "string" ? known : "");
+  return (await ask.text({ message, first, hint: "bridge.example.com", check: checkHost })).toLowerCase();
+}
+
+const checkTunnelId: Check = (answer) =>
+  /^tunnel_[a-z0-9]{32}$/.test(answer) ? undefined : "it is tunnel_ and 32 lowercase letters and digits";
+
+const checkTunnelName: Check = (answer) =>
+  /^[^-\s]\S*$/.test(answer) ? undefined : "what `cloudflared tunnel list` shows";
+
+const checkHost: Check = (answer) =>
+  /^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(answer) ? undefined : "a host name, such as bridge.example.com";
+
+const checkKey: Check = (answer) => {
+  if (answer === "") return "it is needed for this way";
+  return isStorable(answer) ? undefined : "one line of plain letters, digits and signs";
+};
