@@ -4,3 +4,8 @@ import { join } from "node:path";
 export function auditDirectoryOf(stateDir: string): string {
   return join(stateDir, "audit");
 }
+
+/** The log of `codex-chatgpt-mcp`, which has several writers: a chain of its own. */
+export function askAuditDirectoryOf(stateDir: string): string {
+  return join(auditDirectoryOf(stateDir), "chatgpt");
+}

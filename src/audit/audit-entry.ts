@@ -59,10 +59,34 @@ export interface SignInEntry {
   readonly scopes: readonly string[];
 }
 
+/** One call of `codex-chatgpt-mcp`, in a log of its own. */
+export interface AskEntry {
+  readonly type: "ask";
+  /** null: none that exists. */
+  readonly tool: string | null;
+  /** Status of the answer, or the code of the failure. */
+  readonly outcome: string;
+  readonly model: string | null;
+  readonly effort: string | null;
+  readonly background: boolean;
+  readonly responseId: string | null;
+  /** OpenAI's. */
+  readonly requestId: string | null;
+  /** Stored as a hash and a length; the text only where the owner asked for it. */
+  readonly prompt: string | null;
+  /** How many were sent along. */
+  readonly files: number;
+  readonly usage: Usage | null;
+  readonly costUsd: number | null;
+  readonly durationMs: number;
+  readonly redactions: number;
+}
+
 export type AuditEntry =
   | CallEntry
   | JobEntry
   | SignInEntry
+  | AskEntry
   | { readonly type: "start"; readonly version: string; readonly projects: readonly string[] }
   | { readonly type: "stop" };
 

@@ -22,6 +22,8 @@ export interface Config extends Settings {
   readonly projects: readonly (ProjectSetting & { readonly name: string })[];
   /** The file that was read, or null. */
   readonly configFile: string | null;
+  /** The file's table `[chatgpt]` as it stands there; ask-load.ts parses it. */
+  readonly chatgpt: unknown;
 }
 
 export interface ConfigSources {
@@ -45,6 +47,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Result<Config,
     stateDir: values.stateDir ?? defaultDirectory(sources, "XDG_STATE_HOME", ".local/state"),
     projects: toProjects(values, file.projects, sources.cwd, problems),
     configFile: file.path,
+    chatgpt: file.chatgpt,
   };
   const judged = judgeConfig(config, (name) => given.get(name)?.from ?? toEnvironmentName(name));
   problems.push(...judged.filter(({ setting }) => !wrong.has(setting)));
@@ -85,6 +88,7 @@ interface LoadedFile {
   readonly path: string | null;
   readonly values: Readonly<Record<string, unknown>>;
   readonly projects: readonly ProjectSetting[];
+  readonly chatgpt: unknown;
 }
 
 async function loadFile(sources: ConfigSources, problems: ConfigProblem[]): Promise<LoadedFile> {
@@ -93,7 +97,7 @@ async function loadFile(sources: ConfigSources, problems: ConfigProblem[]): Prom
     typeof asked === "string" && asked !== ""
       ? resolve(sources.cwd, asked)
       : join(defaultDirectory(sources, "XDG_CONFIG_HOME", ".config"), "config.toml");
-  const nothing: LoadedFile = { path: null, values: {}, projects: [] };
+  const nothing: LoadedFile = { path: null, values: {}, projects: [], chatgpt: {} };
   const refuse = (problem: string): LoadedFile => {
     problems.push({ setting: path, problem });
     return nothing;
@@ -103,17 +107,17 @@ async function loadFile(sources: ConfigSources, problems: ConfigProblem[]): Prom
     if (found === null) return typeof asked === "string" && asked !== "" ? refuse("does not exist") : nothing;
     if ((found.mode & 0o022) !== 0) return refuse("can be written by others; run: chmod go-w");
     const { parse } = await import("smol-toml");
-    const { projects = [], ...values } = parse(found.text) as Record<string, unknown>;
+    const { projects = [], chatgpt = {}, ...values } = parse(found.text) as Record<string, unknown>;
     const known = new Set(settingNames.map((name) => toFileKey(name)));
     for (const key of Object.keys(values)) {
       if (!known.has(key)) problems.push({ setting: `${key} (config file)`, problem: "is not a setting" });
     }
     const parsed = z.array(projectSetting).safeParse(projects);
-    if (parsed.success) return { path, values, projects: parsed.data };
+    if (parsed.success) return { path, values, projects: parsed.data, chatgpt };
     for (const issue of parsed.error.issues) {
       problems.push({ setting: `projects.${issue.path.join(".")} (config file)`, problem: issue.message });
     }
-    return { path, values, projects: [] };
+    return { path, values, projects: [], chatgpt };
   } catch (error) {
     return refuse(
       error instanceof Error ? (error.message.split("\n")[0] ?? "cannot be read") : "cannot be read",

@@ -7,7 +7,7 @@ import { logLevels } from "../lib/log.ts";
 import { tunnelNames } from "../tunnel/provider.ts";
 
 /** Environment and flags give text, the file gives TOML values: one schema takes both. */
-const integer = (min: number, max: number) =>
+export const integer = (min: number, max: number) =>
   z.preprocess(
     (value) => (typeof value === "string" && /^\d{1,12}$/.test(value.trim()) ? Number(value) : value),
     z
@@ -27,7 +27,7 @@ const flag = () =>
     return FALSE.has(word) ? false : value;
   }, z.boolean("has to be 1 or 0"));
 
-const list = () =>
+export const list = () =>
   z.preprocess(
     (value) =>
       typeof value === "string"
@@ -39,8 +39,8 @@ const list = () =>
     z.array(z.string("has to be a list of texts"), "has to be a list, separated by commas"),
   );
 
-const text = () => z.string("has to be a text").trim().min(1, "must not be empty");
-const choice = <const T extends readonly string[]>(values: T) =>
+export const text = () => z.string("has to be a text").trim().min(1, "must not be empty");
+export const choice = <const T extends readonly string[]>(values: T) =>
   z.enum(values, `has to be one of: ${values.join(", ")}`);
 
 const hostName = () =>

@@ -5,20 +5,29 @@ import { z } from "zod";
 import { scopesFor } from "../auth/caller.ts";
 import type { Tool } from "./tool.ts";
 
+/** What a tool shows of itself. */
+export type ToolFace = Pick<Tool, "name" | "title" | "description" | "hints" | "input" | "output">;
+
 /** `securitySchemes` is OpenAI's own; clients that follow the specification alone find it in `_meta`. */
 type ListedTool = WireTool & { readonly securitySchemes: readonly object[] };
 
 export function toWireTools(tools: readonly Tool[]): ListedTool[] {
   return tools.map((tool) => ({
+    ...toWireTool(tool),
+    securitySchemes: securitySchemesOf(tool),
+    _meta: { securitySchemes: securitySchemesOf(tool) },
+  }));
+}
+
+export function toWireTool(tool: ToolFace): WireTool {
+  return {
     name: tool.name,
     title: tool.title,
     description: tool.description,
     inputSchema: toJsonSchema(tool.input, "input"),
     outputSchema: toJsonSchema(tool.output, "output"),
     annotations: { title: tool.title, ...tool.hints },
-    securitySchemes: securitySchemesOf(tool),
-    _meta: { securitySchemes: securitySchemesOf(tool) },
-  }));
+  };
 }
 
 /** Both, since the list does not change with settings: behind a tunnel ChatGPT signs nobody in, elsewhere it does. */

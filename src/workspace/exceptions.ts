@@ -44,11 +44,14 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const TO_READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 
+/** What an exception looks at in a finding. */
+type Found = Pick<ScanFinding, "path" | "reason"> & { readonly kind: string };
+
 /**
  * The findings that no exception covers. `root` is the project's root without links, `now` is in ms since the epoch.
  * Reads only files that an exception names.
  */
-export async function applyExceptions<F extends ScanFinding>(
+export async function applyExceptions<F extends Found>(
   root: string,
   findings: readonly F[],
   exceptions: readonly SecretException[],
@@ -67,7 +70,7 @@ export async function applyExceptions<F extends ScanFinding>(
   return left;
 }
 
-function mayCover(exception: SecretException, root: string, finding: ScanFinding, now: number): boolean {
+function mayCover(exception: SecretException, root: string, finding: Found, now: number): boolean {
   return (
     finding.reason !== "link" &&
     exception.root === root &&

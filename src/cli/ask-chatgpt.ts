@@ -1,0 +1,213 @@
+/** `codex-chatgpt-mcp`: MCP over stdin and stdout until the client closes it. Heavy parts are loaded with the first question. */
+import { readFile, stat } from "node:fs/promises";
+import { Writable, type Readable } from "node:stream";
+import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/stdio";
+import { askAuditDirectoryOf } from "../audit/audit-directory.ts";
+import { knownSecrets } from "../audit/known-secrets.ts";
+import { createRedactor, type Redactor } from "../audit/redact.ts";
+import { createAskServer } from "../chatgpt/mcp-server.ts";
+import type { AskRoom } from "../chatgpt/ask-room.ts";
+import { findProject } from "../chatgpt/project-file.ts";
+import { loadAskConfig, type AskConfig } from "../config/ask-load.ts";
+import type { ConfigProblem } from "../config/load.ts";
+import { systemClock } from "../lib/clock.ts";
+import { createLog, type Log } from "../lib/log.ts";
+import { prettyDestination } from "../lib/pretty-log.ts";
+import { version } from "../lib/version.ts";
+import { isInside } from "../workspace/directory.ts";
+import { exceptionsFileOf } from "./exceptions-file.ts";
+import { EXIT_FINE, EXIT_USAGE, type Output } from "./terminal.ts";
+
+export interface AskProcess {
+  /** After the program's name. */
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  /** stdout, which nothing else may write to. */
+  readonly writeProtocol: (text: string | Uint8Array, done: (error?: Error | null) => void) => unknown;
+  readonly stderr: Output;
+  /** SIGINT, SIGTERM and SIGHUP. */
+  onSignal(listener: () => void): void;
+}
+
+const HELP = `Usage: codex-chatgpt-mcp
+
+An MCP server on stdin and stdout with the tools ask_chatgpt and ask_chatgpt_result. It is started by an MCP client, such
+as Codex; "codex-gpt-bridge codex-config" prints what Codex needs. Settings are environment variables or the table
+[chatgpt] of the config file: docs/config.md.
+`;
+
+/** What running calls may still take to write down what they know, when the client has gone. */
+const CLOSE_GRACE_MS = 2_500;
+
+/** The exit code; resolves when the client has closed the connection or a signal came. */
+export async function serveAskChatgpt(terminal: AskProcess): Promise<number> {
+  const [first] = terminal.argv;
+  if (first === "--help" || first === "-h") return print(terminal, HELP);
+  if (first === "--version" || first === "-V") return print(terminal, `${version}\n`);
+  if (first !== undefined) {
+    terminal.stderr.write(`codex-chatgpt-mcp: ${first} is not understood; it takes no arguments.\n`);
+    return EXIT_USAGE;
+  }
+  const { environment, cwd } = terminal;
+  const config = await loadAskConfig({ environment, cwd, readFile: readConfigFile });
+  if (!config.ok) return printProblems(terminal, config.failure);
+  return serve(terminal, config.value);
+}
+
+async function serve(terminal: AskProcess, config: AskConfig): Promise<number> {
+  const { environment, cwd, stdin, stderr } = terminal;
+  const redactor = createRedactor({ secrets: knownSecrets([config.apiKey ?? undefined], environment) });
+  const log = logFor(stderr, config, redactor);
+  const shutdown = new AbortController();
+  const project = await findProject(cwd, environment["HOME"]);
+  const ownPlaces = [config.stateDir, config.configFile].filter((path) => path !== null);
+  if (project !== null && ownPlaces.some((path) => isInside(project.path, path))) {
+    log.warn(
+      {},
+      "the state directory or the config file lies in the project: what works there can change the caps",
+    );
+  }
+  const room: AskRoom = {
+    config,
+    project,
+    cwd,
+    redactor,
+    clock: systemClock,
+    log,
+    shutdown: shutdown.signal,
+    purse: once(async () => openPurse(config, log)),
+    api: once(async () => {
+      const { createResponsesApi } = await import("../chatgpt/openai/responses-api.ts");
+      const { apiKey, baseUrl } = config;
+      return createResponsesApi({ apiKey: apiKey ?? "", baseUrl, clock: systemClock });
+    }),
+    isExcepted: async (root, path, found) =>
+      isExcepted(root, path, found, exceptionsFileOf(config, environment)),
+    newCallId: () => crypto.randomUUID(),
+  };
+
+  const ended = Promise.withResolvers<void>();
+  terminal.onSignal(ended.resolve);
+  const stdout = new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      terminal.writeProtocol(chunk, (error) => {
+        // A client that no longer reads is gone; there is nobody to tell.
+        if (error !== undefined && error !== null) ended.resolve();
+        done();
+      });
+    },
+  });
+  if (stdin.isTTY === true)
+    stderr.write("codex-chatgpt-mcp waits for an MCP client on stdin (see --help).\n");
+  const server = createAskServer(room, recorderFor(config, redactor, log));
+  const handle = serveStdio(server.factory, {
+    transport: endingTransport(stdin, stdout, ended.resolve),
+    onerror(error) {
+      log.debug({ error: error.message }, "the client sent something that is no message");
+    },
+  });
+  // Its timers keep no process alive; this does, until the client has gone.
+  const alive = setInterval(() => {}, 3_600_000);
+  await ended.promise;
+  shutdown.abort();
+  await handle.close();
+  await Promise.race([server.whenIdle(), passed(CLOSE_GRACE_MS)]);
+  clearInterval(alive);
+  return EXIT_FINE;
+}
+
+/** Its end is told to `onEnd`, also when the server closes it. */
+function endingTransport(stdin: Readable, stdout: Writable, onEnd: () => void): StdioServerTransport {
+  stdin.once("end", onEnd);
+  stdin.once("close", onEnd);
+  stdin.once("error", onEnd);
+  return new StdioServerTransport(stdin, stdout);
+}
+
+async function openPurse(config: AskConfig, log: Log) {
+  const { openLedger } = await import("../chatgpt/sqlite/ledger.ts");
+  const { createPurse } = await import("../chatgpt/purse.ts");
+  const { maxUsdPerCall = null, maxUsdPerDay = null, maxUsdPerMonth = null } = config;
+  const caps = { perCall: maxUsdPerCall, perDay: maxUsdPerDay, perMonth: maxUsdPerMonth };
+  return createPurse(openLedger(config.stateDir), caps, systemClock, log);
+}
+
+function recorderFor(config: AskConfig, redactor: Redactor, log: Log) {
+  const create = once(async () => {
+    const { createSharedAuditLog } = await import("../audit/shared-audit-log.ts");
+    return createSharedAuditLog({
+      directory: askAuditDirectoryOf(config.stateDir),
+      redact: redactor.redact,
+      prompts: config.auditPrompts,
+      clock: systemClock,
+      log,
+      keepDays: config.auditKeepDays,
+      keepBytes: config.auditKeepMb * 1024 * 1024,
+    });
+  });
+  return async (entry: Parameters<Awaited<ReturnType<typeof create>>>[0]): Promise<void> => {
+    const record = await create();
+    await record(entry);
+  };
+}
+
+async function isExcepted(
+  root: string,
+  path: string,
+  found: readonly { readonly kind: string; readonly reason: "name" | "content" }[],
+  file: string,
+): Promise<boolean> {
+  const { applyExceptions, readExceptions } = await import("../workspace/exceptions.ts");
+  const exceptions = await readExceptions(file, [root]);
+  if (!exceptions.ok || exceptions.value.length === 0) return false;
+  const findings = found.map(({ kind, reason }) => ({ path, kind, reason }));
+  return (await applyExceptions(root, findings, exceptions.value, Date.now())).length === 0;
+}
+
+async function readConfigFile(path: string): Promise<{ text: string; mode: number } | null> {
+  try {
+    const { mode } = await stat(path);
+    return { text: await readFile(path, "utf8"), mode };
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function logFor(stderr: Output, config: AskConfig, { redact }: Redactor): Log {
+  const write = (text: string): unknown => stderr.write(redact(text));
+  return createLog(config.logLevel, stderr.isTTY === true ? prettyDestination(write, true) : { write });
+}
+
+/** Made when it is first asked for; a failure is not remembered. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return async () => {
+    made ??= make();
+    try {
+      return await made;
+    } catch (error) {
+      made = null;
+      throw error;
+    }
+  };
+}
+
+function print(terminal: AskProcess, text: string): number {
+  terminal.writeProtocol(text, () => {});
+  return EXIT_FINE;
+}
+
+function printProblems({ stderr }: AskProcess, problems: readonly ConfigProblem[]): number {
+  stderr.write("codex-chatgpt-mcp cannot start with this configuration:\n");
+  for (const { setting, problem } of problems) stderr.write(`  ${setting}: ${problem}\n`);
+  return EXIT_USAGE;
+}
+
+async function passed(ms: number): Promise<void> {
+  await new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
