@@ -48,6 +48,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "make a passcode, list the clients that have signed in, or end their sign-in",
     load: async () => import("./sign-in.ts"),
   },
+  "codex-config": {
+    summary: "print or add what Codex needs to ask ChatGPT",
+    load: async () => import("./codex-config.ts"),
+  },
   demo: {
     summary: "show what the bridge does; needs no login and no key",
     load: async () => import("./demo.ts"),

@@ -33,6 +33,8 @@ const NEEDED = [
 ];
 const NEEDED_PREFIXES = ["LC_", "XDG_"];
 const OWN_PREFIX = "CODEX_GPT_BRIDGE_";
+/** Where `codex-chatgpt-mcp` finds its caps and what was spent; no secrets, and handed on only where they are named. */
+const OWN_PLACES: ReadonlySet<string> = new Set([`${OWN_PREFIX}STATE_DIR`, `${OWN_PREFIX}CONFIG`]);
 
 /** `mcpServers`: the user's MCP servers that the owner lets start; the variables that they name go along. */
 export async function toCodexEnvironment(
@@ -45,7 +47,7 @@ export async function toCodexEnvironment(
   const wanted = new Set([...NEEDED, ...named]);
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (value === undefined || name.startsWith(OWN_PREFIX)) continue;
+    if (value === undefined || (name.startsWith(OWN_PREFIX) && !OWN_PLACES.has(name))) continue;
     if (wanted.has(name) || NEEDED_PREFIXES.some((prefix) => name.startsWith(prefix))) result[name] = value;
   }
   return result;

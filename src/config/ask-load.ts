@@ -67,7 +67,12 @@ export async function loadAskConfig(
   const { stateDir, configFile, auditPrompts, auditKeepDays, auditKeepMb, logLevel } = config.value;
   return ok({
     ...values,
-    ...{ stateDir, configFile, auditPrompts, auditKeepDays, auditKeepMb, logLevel },
+    stateDir,
+    configFile,
+    auditPrompts,
+    auditKeepDays,
+    auditKeepMb,
+    logLevel,
     prices: parsedPrices.data,
     apiKey: key === "" ? null : key,
     baseUrl,

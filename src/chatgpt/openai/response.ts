@@ -75,8 +75,8 @@ function toUsage(counts: z.output<typeof usage>): NonNullable<ApiResponse["usage
 
 const streamEvent = z.looseObject({
   type: z.string(),
-  response: z.unknown(),
-  delta: z.unknown(),
+  response: z.unknown().optional(),
+  delta: z.unknown().optional(),
   code: z.string().nullish().catch(null),
   message: z.string().nullish().catch(null),
 });

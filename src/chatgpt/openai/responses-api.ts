@@ -7,6 +7,7 @@ import { fail, ok, type Result } from "../../lib/result.ts";
 import type { ApiFailure, ApiNews, ApiQuestion, ApiResponse, ResponsesApi } from "../responses-api.ts";
 import { parseResponse, parseStreamEvent } from "./response.ts";
 import { aborted, send } from "./send.ts";
+import { toSdkFailure } from "./failure.ts";
 import { toRequestBody } from "./request-body.ts";
 
 export interface ResponsesApiParts {
@@ -83,10 +84,13 @@ export async function createResponsesApi(parts: ResponsesApiParts): Promise<Resp
         isAccepted = true;
         if (event.isLast) return ok(response);
       }
-    } catch {
-      // What breaks the connection in the middle of an answer, whatever it is called: the answer may be there.
+    } catch (error) {
+      if (signal.aborted) return fail(aborted(true));
+      // What breaks off an answer that has begun, whatever it is called: OpenAI may have it whole.
+      const { failure } = toSdkFailure(error, question.model);
+      return fail({ ...lost(requestId), ...(failure.code === "network" ? { failure } : {}) });
     }
-    return fail(signal.aborted ? aborted(true) : lost(requestId));
+    return fail(lost(requestId));
   }
 
   async function ask(
