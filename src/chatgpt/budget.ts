@@ -41,6 +41,9 @@ const FEWEST_OUTPUT_TOKENS = 256;
 /** What a call may use where there are caps and it names no limit: generous for reasoning, and still a limit. */
 const MOST_OUTPUT_TOKENS = 65_536;
 
+/** What OpenAI puts in that cannot be seen from here; a call that holds too little could cost more than it holds. */
+const UNSEEN_INPUT_TOKENS = 8_000;
+
 type Refusal = Extract<AskFailure, { code: "budget_exceeded" }>;
 
 /** What one call holds; without looking at what others spent. */
@@ -48,9 +51,11 @@ export function decideReservation(facts: BudgetFacts): Result<Reservation, Refus
   const { caps, price, inputTokens, model } = facts;
   const strictest = firstCap(caps);
   if (strictest === null) {
-    const heldUsd =
-      price === null ? 0 : mostFor(price, inputTokens, facts.maxOutputTokens ?? MOST_OUTPUT_TOKENS);
-    return ok({ maxOutputTokens: facts.maxOutputTokens, heldUsd });
+    const outputTokens = facts.maxOutputTokens ?? MOST_OUTPUT_TOKENS;
+    return ok({
+      maxOutputTokens: facts.maxOutputTokens,
+      heldUsd: price === null ? 0 : hold(price, inputTokens, outputTokens),
+    });
   }
   if (price === null) {
     return fail({ ...refusal(strictest.cap, strictest.usd, 0, model), why: "no_price" });
@@ -61,7 +66,11 @@ export function decideReservation(facts: BudgetFacts): Result<Reservation, Refus
     return fail({ ...refusal("call", caps.perCall ?? 0, 0, model), why: "too_large" });
   }
   const maxOutputTokens = Math.min(wanted, affordable);
-  return ok({ maxOutputTokens, heldUsd: mostFor(price, inputTokens, maxOutputTokens) });
+  return ok({ maxOutputTokens, heldUsd: hold(price, inputTokens, maxOutputTokens) });
+}
+
+function hold(price: Price, inputTokens: number, outputTokens: number): number {
+  return mostFor(price, inputTokens + UNSEEN_INPUT_TOKENS, outputTokens);
 }
 
 /** Whether a cap is open, now that what was spent is known. null: it is. */

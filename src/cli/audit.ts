@@ -1,6 +1,6 @@
 /** `codex-gpt-bridge audit`: the newest lines of the audit log, and whether every line of it is in its place. Only reads. */
 import { newestLines } from "../audit/log-end.ts";
-import { auditDirectoryOf } from "../audit/audit-directory.ts";
+import { askAuditDirectoryOf, auditDirectoryOf } from "../audit/audit-directory.ts";
 import { verifyLog, type BreakReason, type VerifyReport } from "../audit/verify-log.ts";
 import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
 import { loadConfigFor, printProblems } from "./flags.ts";
@@ -40,11 +40,12 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     printProblems(terminal, config.failure);
     return EXIT_USAGE;
   }
-  const directory = auditDirectoryOf(config.value.stateDir);
+  const { stateDir } = config.value;
+  const logs: Logs = { bridge: auditDirectoryOf(stateDir), chatgpt: askAuditDirectoryOf(stateDir) };
   const asJson = flags["json"] === true;
   try {
-    if (action === "verify") return await verify(terminal, directory, asJson);
-    return await tail(terminal, directory, Number(lines), asJson);
+    if (action === "verify") return await verify(terminal, logs, asJson);
+    return await tail(terminal, logs, Number(lines), asJson);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     terminal.stderr.write(`codex-gpt-bridge audit: the log cannot be read: ${toShown(why)}\n`);
@@ -52,10 +53,22 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   }
 }
 
-async function verify({ stdout }: Terminal, directory: string, asJson: boolean): Promise<number> {
-  const report = await verifyLog(directory);
-  stdout.write(asJson ? `${JSON.stringify(report)}\n` : toWords(report));
-  return report.ok ? EXIT_FINE : EXIT_FAILED;
+/** The bridge's own log, and that of `codex-chatgpt-mcp`: two chains, for the latter has many writers. */
+interface Logs {
+  readonly bridge: string;
+  readonly chatgpt: string;
+}
+
+async function verify({ stdout }: Terminal, logs: Logs, asJson: boolean): Promise<number> {
+  const bridge = await verifyLog(logs.bridge);
+  const chatgpt = await verifyLog(logs.chatgpt);
+  const wasAsked = !chatgpt.ok || chatgpt.last !== null;
+  if (asJson) stdout.write(`${JSON.stringify({ ...bridge, ok: bridge.ok && chatgpt.ok, chatgpt })}\n`);
+  else {
+    stdout.write(toWords(bridge));
+    if (wasAsked) stdout.write(`\nchatgpt (calls of ask_chatgpt):\n${toWords(chatgpt)}`);
+  }
+  return bridge.ok && chatgpt.ok ? EXIT_FINE : EXIT_FAILED;
 }
 
 const BREAKS: Readonly<Record<BreakReason, string>> = {
@@ -85,13 +98,20 @@ The ${lines} ${lines === 1 ? "line" : "lines"} before it ${lines === 1 ? "is" : 
   return `${notes.join("\n")}\nLast line: ${last.seq} ${last.hash}\n`;
 }
 
-async function tail({ stdout }: Terminal, directory: string, n: number, asJson: boolean): Promise<number> {
-  const newest = (await newestLines(directory, n)).toReversed();
+async function tail({ stdout }: Terminal, logs: Logs, n: number, asJson: boolean): Promise<number> {
+  const [bridge, chatgpt] = [await newestLines(logs.bridge, n), await newestLines(logs.chatgpt, n)];
+  // Within a millisecond the lines of one log stay in their order.
+  const both = [...bridge.toReversed(), ...chatgpt.toReversed()];
+  const newest = both.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).slice(-n);
   if (asJson) for (const { text } of newest) stdout.write(`${text}\n`);
   else if (newest.length === 0) stdout.write("There is no audit log yet.\n");
   else
     for (const row of [HEADINGS, ...newest.map(({ line }) => toRow(line.entry))]) stdout.write(layOut(row));
   return EXIT_FINE;
+}
+
+function timeOf({ line }: Awaited<ReturnType<typeof newestLines>>[number]): string {
+  return String(line.entry["ts"]);
 }
 
 type Row = readonly [at: string, what: string, outcome: string, took: string, reference: string];
@@ -119,6 +139,8 @@ function toRow(entry: Readonly<Record<string, unknown>>): Row {
       return [at, text("tool") || toHttp(entry["http"]), text("outcome"), took, text("requestId")];
     case "job":
       return [at, `end of ${text("tool")}`, text("failure") || text("state"), took, text("jobId")];
+    case "ask":
+      return [at, text("tool") || "unknown tool", text("outcome"), took, text("responseId")];
     case "lost":
       return [at, "lost entries", String(entry["count"]), "", ""];
     case "torn":
