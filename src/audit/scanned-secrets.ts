@@ -26,7 +26,7 @@ export function createScannedSecrets(): ScannedSecrets {
       byProject.set(project, after);
       version += 1;
     },
-    values: () => [...new Set([...byProject.values()].flatMap((values) => [...values]))],
+    values: () => [...new Set([...byProject.values()].flatMap((values) => Array.from(values)))],
     version: () => version,
   };
 }

@@ -103,6 +103,6 @@ async function kindOfName(path: string): Promise<string | null> {
   const parts = path.split("/").slice(1);
   const judgement = judgeName(parts.at(-1) ?? "", parts.slice(0, -1));
   if (judgement === null || judgement.verdict === "allow") return null;
-  const seen = await lookAt(path, judgement, true);
+  const seen = await lookAt(path, judgement);
   return seen?.verdict === "block" ? seen.kind : null;
 }

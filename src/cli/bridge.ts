@@ -13,7 +13,7 @@ import { createScannedSecrets, type ScannedSecrets } from "../audit/scanned-secr
 import type { Codex } from "../codex/codex.ts";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
 import type { BackendFacts } from "../codex/backend.ts";
-import { createConfinementProof, type ConfinementProof } from "../codex/confinement-proof.ts";
+import { createConfinementProof } from "../codex/confinement-proof.ts";
 import type { Config } from "../config/load.ts";
 import { callOf, createApp, type BridgeApp } from "../http/app.ts";
 import { createRunner } from "../jobs/runner.ts";
@@ -25,15 +25,15 @@ import { createMeter } from "../metrics/meter.ts";
 import type { Ceiling, Project } from "../policy/decide.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { ToolRoom } from "../tools/room.ts";
-import { readExceptions } from "../workspace/exceptions.ts";
-import { createWorkspace, FIRST_LOOK_MS } from "../workspace/workspace.ts";
+import { FIRST_LOOK_MS } from "../workspace/workspace.ts";
 import { grantForCanary } from "./canary-grant.ts";
 import { createCodexDriver } from "./codex-driver.ts";
 import { authName, createDoorCheck } from "./door-check.ts";
-import { exceptionsFileOf } from "./exceptions-file.ts";
+import { createDiskWorkspace } from "./disk-workspace.ts";
 import { createJobEnds } from "./job-ends.ts";
 import { identifyProjects, recheckGrant } from "./projects.ts";
 import { allowedHostsOf, openSignIn, ownSecrets } from "./sign-in-parts.ts";
+import { readinessOf } from "./readiness.ts";
 import { takeState, type StartFailure } from "./state.ts";
 
 export interface BridgeSurroundings {
@@ -86,25 +86,21 @@ export async function createBridge(
   };
   const env = await toCodexEnvironment(environment, config.mcpServers, log);
   const codex = createCodexDriver(config, { path: environment["PATH"] ?? "", env, children, clock, log });
-  const exceptionsFile = exceptionsFileOf(config, environment);
   const roots = projects.value.map(({ root }) => root.path);
-  const diskWorkspace = createWorkspace({
-    scanDeadlineMs: config.scanDeadlineMs,
-    now: () => clock.now(),
-    // Read for every scan, so that an exception counts at once.
-    exceptions: async () => {
-      const read = await readExceptions(exceptionsFile, roots);
-      if (!read.ok) log.warn({ why: read.failure }, "the exceptions are not honoured");
-      return read.ok ? read.value : [];
-    },
-    onFindings: (root, paths) => {
-      log.warn({ root, paths }, "secret files found in a project");
-    },
-    onSecrets: (root, values, isWhole) => {
-      scanned.replace(root, values, isWhole);
-    },
-  });
-  const workspace = meter.workspace(diskWorkspace);
+  const workspace = meter.workspace(
+    createDiskWorkspace(config, environment, {
+      roots: async () => roots,
+      onFindings: (root, paths) => {
+        log.warn({ root, paths }, "secret files found in a project");
+      },
+      onSecrets: (root, values, isWhole) => {
+        scanned.replace(root, values, isWhole);
+      },
+      onTrouble: (why) => {
+        log.warn({ why }, "the exceptions are not honoured");
+      },
+    }),
+  );
   const redactor = createRedactor({
     secrets: knownSecrets(ownSecrets(config), environment),
     scanned,
@@ -287,16 +283,6 @@ export async function createBridge(
       await state.value.close();
     },
   });
-}
-
-function readinessOf(
-  codex: Codex,
-  confinement: ConfinementProof,
-): { ok: true } | { ok: false; reason: string } {
-  const { facts, failure } = codex.status();
-  if (failure !== null) return { ok: false, reason: failure.code };
-  if (facts === null || !confinement.isJudged()) return { ok: false, reason: "starting" };
-  return { ok: true };
 }
 
 export function isLoopback(host: string): boolean {

@@ -9,11 +9,19 @@ import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts
 
 const HELP = `Usage: codex-gpt-bridge codex-config [--absolute] [--write [--project]]
 
-Prints the TOML that lets Codex ask ChatGPT (the MCP server codex-chatgpt-mcp with ask_chatgpt and ask_chatgpt_result).
+Prints the TOML that lets Codex ask ChatGPT (the MCP server codex-chatgpt-mcp
+with ask_chatgpt and ask_chatgpt_result).
 
---absolute  name this Node and this installation by their paths, where codex-chatgpt-mcp is not on Codex's PATH
---write     add it to Codex's configuration ($CODEX_HOME/config.toml, ~/.codex/config.toml); nothing else in it changes
---project   with --write: to .codex/config.toml of the current directory, which Codex reads once you trust the project
+--absolute  name this Node and this installation by their paths, where
+            codex-chatgpt-mcp is not on Codex's PATH
+--write     add it to Codex's configuration ($CODEX_HOME/config.toml,
+            ~/.codex/config.toml); nothing else in it changes
+--project   with --write: to .codex/config.toml of the current directory, which
+            Codex reads once you trust the project
+
+Examples:
+  codex-gpt-bridge codex-config
+  codex-gpt-bridge codex-config --absolute --write
 `;
 
 const OPTIONS = {

@@ -14,12 +14,10 @@ import { systemClock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
 import type { Result } from "../lib/result.ts";
 import { packageRoot, version } from "../lib/version.ts";
-import { readExceptions } from "../workspace/exceptions.ts";
-import { createWorkspace } from "../workspace/workspace.ts";
 import { grantForCanary } from "./canary-grant.ts";
 import { createCodexDriver } from "./codex-driver.ts";
 import { hasAuth } from "./door-check.ts";
-import { exceptionsFileOf } from "./exceptions-file.ts";
+import { createDiskWorkspace } from "./disk-workspace.ts";
 import { identifyProjects, judgePlaces } from "./projects.ts";
 import { isStateLocked, makeStateDirectory } from "./state-lock.ts";
 import type { Terminal } from "./terminal.ts";
@@ -52,15 +50,12 @@ export async function openDoctorContext(
     scan: async ({ root }, signal) => {
       const found = await projects();
       const roots = found.ok ? found.value.map((project) => project.root.path) : [];
-      const workspace = createWorkspace({
-        scanDeadlineMs: settings.scanDeadlineMs,
-        now: () => systemClock.now(),
-        exceptions: async () => {
-          const read = await readExceptions(exceptionsFileOf(settings, environment), roots);
-          return read.ok ? read.value : [];
-        },
-        onFindings() {},
-        onSecrets() {},
+      const nothing = (): void => {};
+      const workspace = createDiskWorkspace(settings, environment, {
+        roots: async () => roots,
+        onFindings: nothing,
+        onSecrets: nothing,
+        onTrouble: nothing,
       });
       return workspace.scan(root, { signal });
     },

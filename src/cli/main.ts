@@ -45,7 +45,7 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => import("./doctor.ts"),
   },
   "sign-in": {
-    summary: "make a passcode, list the clients that have signed in, or end their sign-in",
+    summary: "make a passcode, list who has signed in, or end a sign-in",
     load: async () => import("./sign-in.ts"),
   },
   "codex-config": {

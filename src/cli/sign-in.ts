@@ -12,9 +12,15 @@ const HELP = `Usage: codex-gpt-bridge sign-in passcode
        codex-gpt-bridge sign-in list [--json]
        codex-gpt-bridge sign-in end <id> | --all
 
-passcode   makes a new passcode and shows it; you type it in the browser when ChatGPT connects
+passcode   makes a new passcode and shows it; you type it in the browser when
+           ChatGPT connects
 list       the clients that you have let in
 end        ends a client's sign-in at once; its tokens count no more
+
+Examples:
+  codex-gpt-bridge sign-in passcode
+  codex-gpt-bridge sign-in list
+  codex-gpt-bridge sign-in end --all
 `;
 
 const OPTIONS = { json: { type: "boolean" }, all: { type: "boolean" } } as const;

@@ -95,7 +95,7 @@ async function codexExec(
 function offeredTools(): string[] {
   return (model.requests[0]?.tools ?? [])
     .filter(({ namespace }) => namespace === "mcp__chatgpt")
-    .map(({ name }) => String(name))
+    .map(({ name }) => name)
     .toSorted();
 }
 

@@ -1,0 +1,31 @@
+/** The workspace on this disk, with the owner's exceptions: read for every scan, so that one counts at once. */
+import type { Config } from "../config/load.ts";
+import { systemClock } from "../lib/clock.ts";
+import { readExceptions } from "../workspace/exceptions.ts";
+import { createWorkspace, type WorkspaceParts } from "../workspace/workspace.ts";
+import { exceptionsFileOf } from "./exceptions-file.ts";
+
+interface DiskWorkspaceParts extends Pick<WorkspaceParts, "onFindings" | "onSecrets"> {
+  readonly roots: () => Promise<readonly string[]>;
+  /** The exceptions cannot be read, and count for nothing. */
+  readonly onTrouble: (why: string) => void;
+}
+
+export function createDiskWorkspace(
+  config: Config,
+  environment: Readonly<Record<string, string | undefined>>,
+  { roots, onFindings, onSecrets, onTrouble }: DiskWorkspaceParts,
+): ReturnType<typeof createWorkspace> {
+  const exceptionsFile = exceptionsFileOf(config, environment);
+  return createWorkspace({
+    scanDeadlineMs: config.scanDeadlineMs,
+    now: () => systemClock.now(),
+    exceptions: async () => {
+      const read = await readExceptions(exceptionsFile, await roots());
+      if (!read.ok) onTrouble(read.failure);
+      return read.ok ? read.value : [];
+    },
+    onFindings,
+    onSecrets,
+  });
+}
