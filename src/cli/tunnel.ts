@@ -8,11 +8,12 @@ import { toEnvironmentName } from "../config/names.ts";
 import type { Log } from "../lib/log.ts";
 import { tunnelNames, type TunnelName } from "../tunnel/provider.ts";
 import { NO_PROJECT, openCommandLine } from "./command-flags.ts";
-import { loadConfigFor, printProblems } from "./flags.ts";
+import { printProblems } from "./flags.ts";
 import { prepareTunnel, toReachable, type TunnelRoom } from "./open-tunnel.ts";
 import { logFor } from "./serve.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 import { planTunnel } from "./tunnel-plan.ts";
+import { loadConfigWithSecrets } from "./with-secrets.ts";
 
 const HELP = `Usage: codex-gpt-bridge tunnel <openai|ngrok|cloudflared> [flags]
 
@@ -29,7 +30,7 @@ cloudflared  Cloudflare (--cloudflared <path>): a tunnel by token (TUNNEL_TOKEN)
              or by name (--cloudflared-tunnel <name>) with its host name
              (--cloudflared-hostname <host>), else a quick one
 
-Keys are taken from the environment only. --port says where the bridge listens.
+Keys are taken from the environment, or with --keychain from the keychain. --port says where the bridge listens.
 
 Examples:
   codex-gpt-bridge tunnel openai
@@ -49,19 +50,21 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     return EXIT_USAGE;
   }
   // A tunnel has nothing to do with projects.
-  const config = await loadConfigFor(terminal, { ...opened.flags, roots: NO_PROJECT });
-  if (!config.ok) {
-    printProblems(terminal, config.failure);
+  const loaded = await loadConfigWithSecrets(terminal, { ...opened.flags, roots: NO_PROJECT });
+  if (!loaded.ok) {
+    printProblems(terminal, loaded.failure);
     return EXIT_USAGE;
   }
-  const planned = planTunnel(name, config.value, terminal.environment, "other");
-  const problems = [...problemsOf(config.value), ...(planned.ok ? [] : planned.failure)];
+  const { config, environment, notes } = loaded.value;
+  const planned = planTunnel(name, config, environment, "other");
+  const problems = [...problemsOf(config), ...(planned.ok ? [] : planned.failure)];
   if (!planned.ok || problems.length > 0) {
     printProblems(terminal, problems);
     return EXIT_USAGE;
   }
   const settled = planned.value.config;
-  const log = logFor(terminal, settled);
+  const log = logFor({ ...terminal, environment }, settled);
+  for (const note of notes) log.warn({ why: note }, "a store of secrets could not be read");
   const stopping = new AbortController();
   terminal.onSignal(() => {
     if (stopping.signal.aborted) terminal.exitNow(EXIT_FAILED);

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 const { env } = process;
+const jsonType = { "Content-Type": ["application/json"] };
 const mode = env["STAND_IN_MODE"] ?? "";
 const say = (level: string, msg: string, fields: object = {}): void =>
   void process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, msg, ...fields })}\n`);
@@ -297,8 +298,6 @@ async function run(): Promise<void> {
     }
   }
 }
-
-const jsonType = { "Content-Type": ["application/json"] };
 
 /** The connector's headers are applied last. */
 function mcpHeaders(fromConnector: Record<string, string[]>): Record<string, string> {

@@ -79,6 +79,7 @@ export function createNgrokTunnel(parts: NgrokParts): TunnelProvider {
     async open(url, hear, signal) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       const policy = await trafficPolicy(signal);
+      if (signal.aborted) return fail({ why: "it is not wanted any more", isFinal: false });
       if (!policy.ok) return policy;
       const state = { isOver: false };
       const config = {
