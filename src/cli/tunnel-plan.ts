@@ -111,7 +111,7 @@ function planNgrok(config: Config, environment: Environment): Planned {
     async create({ directory, clock, log }) {
       const { createNgrokTunnel } = await import("../tunnel/ngrok/provider.ts");
       const hasOauth = publicHost !== undefined;
-      return createNgrokTunnel({ authtoken, domain, hasOauth, directory, now: () => clock.now(), log });
+      return createNgrokTunnel({ authtoken, domain, hasOauth, directory, clock, log });
     },
   });
 }

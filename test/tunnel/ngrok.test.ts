@@ -5,10 +5,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { systemClock, type Clock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { createNgrokTunnel, type NgrokAgent } from "../../src/tunnel/ngrok/provider.ts";
 import { readOpenaiRanges } from "../../src/tunnel/ngrok/openai-ranges.ts";
 import type { TunnelEvent } from "../../src/tunnel/provider.ts";
+import { createFakeClock } from "../support/fake-clock.ts";
 import { testTunnelProvider, type TunnelUnderTest } from "../contract/tunnel-provider.ts";
 
 const AUTHTOKEN = "2abcDEF-an-ngrok-authtoken-for-tests";
@@ -18,12 +20,15 @@ const DAY_MS = 86_400_000;
 let scratch: string;
 let site: Server;
 let published: { status: number; body: string };
+let looks: number;
 beforeEach(async () => {
   scratch = await mkdtemp(join(tmpdir(), "tunnel-"));
   const [ipv4Prefix, ipv6Prefix] = RANGES;
   const body = { creationTime: "2026-11-01T00:00:00", prefixes: [{ ipv4Prefix }, { ipv6Prefix }] };
   published = { status: 200, body: JSON.stringify(body) };
+  looks = 0;
   site = createServer((_incoming, outgoing) => {
+    looks += 1;
     outgoing.writeHead(published.status).end(published.body);
   }).listen(0, "127.0.0.1");
   await once(site, "listening");
@@ -62,14 +67,19 @@ function smallAgent() {
   return { agent, configs, isRunning: () => stop !== null, end: (how?: Error) => stop?.(how) };
 }
 
-function tunnel(loadAgent: () => Promise<NgrokAgent>, hasOauth = false, domain?: string) {
+function tunnel(
+  loadAgent: () => Promise<NgrokAgent>,
+  hasOauth = false,
+  domain?: string,
+  clock: Clock = systemClock,
+) {
   const directory = join(scratch, "tunnel");
   return createNgrokTunnel({
     authtoken: AUTHTOKEN,
     domain,
     hasOauth,
     directory,
-    now: () => Date.now(),
+    clock,
     log: silentLog,
     rangesUrl: rangesUrl(),
     loadAgent,
@@ -125,6 +135,31 @@ describe("who may knock", () => {
       ok: false,
       failure: { isFinal: false, why: expect.stringMatching(/nobody is let in/) },
     });
+  });
+});
+
+describe("OpenAI's list of addresses, when it changes", () => {
+  test("makes the tunnel open anew, within a day; an unchanged or unreadable one does not", async () => {
+    const clock = createFakeClock();
+    const small = smallAgent();
+    const provider = tunnel(async () => small.agent, false, undefined, clock);
+    const opened = await provider.open("http://127.0.0.1:1", () => {}, new AbortController().signal);
+    if (!opened.ok) throw new Error(opened.failure.why);
+    const look = async (): Promise<void> => {
+      const before = looks;
+      await clock.advance(DAY_MS);
+      await expect.poll(() => looks).toBe(before + 1);
+      await expect.poll(() => small.isRunning() && clock.pending() === 0).toBe(false);
+    };
+    await look();
+    published = { status: 500, body: "" };
+    await look();
+    expect(small.isRunning()).toBe(true);
+    published = { status: 200, body: JSON.stringify({ prefixes: [{ ipv4Prefix: "13.0.0.0/16" }] }) };
+    await look();
+    expect(await opened.value.ended).toBe("OpenAI's addresses have changed");
+    expect(small.isRunning()).toBe(false);
+    expect(clock.pending()).toBe(0);
   });
 });
 

@@ -5,9 +5,10 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { fail, ok, type Result } from "../../lib/result.ts";
-import type { OpenTunnel, TunnelEvent, TunnelFailure, TunnelProvider } from "../provider.ts";
+import type { TunnelEvent, TunnelFailure, TunnelProvider } from "../provider.ts";
 import { readOpenaiRanges, RANGES_URL } from "./openai-ranges.ts";
 
 /** What this adapter uses of `@ngrok/ngrok`. */
@@ -35,30 +36,38 @@ export interface NgrokParts {
   /** The bridge itself asks every caller for OAuth. */
   readonly hasOauth: boolean;
   readonly directory: string;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly log: Log;
   readonly rangesUrl?: string;
   readonly loadAgent?: () => Promise<NgrokAgent>;
 }
 
 export function createNgrokTunnel(parts: NgrokParts): TunnelProvider {
-  const { authtoken, domain, hasOauth, directory, now, log, rangesUrl = RANGES_URL } = parts;
+  const { authtoken, domain, hasOauth, directory, clock, log, rangesUrl = RANGES_URL } = parts;
   const loadAgent = parts.loadAgent ?? loadPackage;
+  const ranges = { url: rangesUrl, file: join(directory, "openai-ranges.json"), now: () => clock.now() };
 
   /** Null: everybody may knock. */
-  async function trafficPolicy(signal: AbortSignal): Promise<Result<string | null, TunnelFailure>> {
+  async function whoMayKnock(signal: AbortSignal): Promise<Result<string[] | null, TunnelFailure>> {
     if (hasOauth) return ok(null);
-    const file = join(directory, "openai-ranges.json");
-    const ranges = await readOpenaiRanges({ url: rangesUrl, file, now }, signal);
-    if (!ranges.ok) {
-      return fail({
-        why: `OpenAI's addresses are not known, so nobody is let in: ${ranges.failure}`,
-        isFinal: false,
-      });
+    const read = await readOpenaiRanges(ranges, signal);
+    if (!read.ok) {
+      const why = `OpenAI's addresses are not known, so nobody is let in: ${read.failure}`;
+      return fail({ why, isFinal: false });
     }
-    log.info({ ranges: ranges.value.length }, "ngrok lets in OpenAI's published addresses alone");
-    const config = { enforce: true, allow: ranges.value };
-    return ok(JSON.stringify({ on_http_request: [{ actions: [{ type: "restrict-ips", config }] }] }));
+    log.info({ ranges: read.value.length }, "ngrok lets in OpenAI's published addresses alone");
+    return read;
+  }
+
+  /** OpenAI's list changes now and then; the edge learns of it by a new opening. */
+  function lookDaily(allowed: readonly string[], life: Life): void {
+    const stopTimer = clock.after(LOOK_EVERY_MS, () => {
+      void readOpenaiRanges(ranges, life.signal).then((read) => {
+        if (read.ok && read.value.join() !== allowed.join()) life.end("OpenAI's addresses have changed");
+        else if (!life.signal.aborted) lookDaily(allowed, life);
+      });
+    });
+    life.signal.addEventListener("abort", stopTimer, { once: true });
   }
 
   return {
@@ -78,28 +87,46 @@ export function createNgrokTunnel(parts: NgrokParts): TunnelProvider {
 
     async open(url, hear, signal) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
-      const policy = await trafficPolicy(signal);
+      const allowed = await whoMayKnock(signal);
       if (signal.aborted) return fail({ why: "it is not wanted any more", isFinal: false });
-      if (!policy.ok) return policy;
-      const state = { isOver: false };
+      if (!allowed.ok) return allowed;
+      const over = new AbortController();
       const config = {
         addr: url,
         authtoken,
         ...(domain === undefined ? {} : { domain }),
-        ...(policy.value === null ? {} : { traffic_policy: policy.value }),
+        ...(allowed.value === null ? {} : { traffic_policy: toTrafficPolicy(allowed.value) }),
         onStatusChange(status: string) {
-          if (!state.isOver) hear(toEvent(status));
+          if (!over.signal.aborted) hear(toEvent(status));
         },
       };
       try {
         const listener = await (await loadAgent()).forward(config);
-        return ok(toOpenTunnel(listener, hear, state));
+        const life = liveOn(listener, over);
+        const address = listener.url();
+        if (address !== null) hear({ type: "host", host: new URL(address).hostname });
+        hear({ type: "ready" });
+        if (allowed.value !== null) lookDaily(allowed.value, life);
+        return ok({
+          ended: life.ended,
+          async close() {
+            life.end("ngrok's listener was closed");
+            await life.ended;
+          },
+        });
       } catch (error) {
-        state.isOver = true;
+        over.abort();
         return fail(toFailure(error, authtoken));
       }
     },
   };
+}
+
+const LOOK_EVERY_MS = 86_400_000;
+
+function toTrafficPolicy(allow: readonly string[]): string {
+  const config = { enforce: true, allow };
+  return JSON.stringify({ on_http_request: [{ actions: [{ type: "restrict-ips", config }] }] });
 }
 
 /** ngrok's agent finds its way back by itself; it tells when it has lost it. */
@@ -108,31 +135,46 @@ function toEvent(status: string): TunnelEvent {
   return { type: "unready", why: "the connection to ngrok is lost; its agent connects again" };
 }
 
-function toOpenTunnel(
-  listener: NgrokListener,
-  hear: (event: TunnelEvent) => void,
-  state: { isOver: boolean },
-): OpenTunnel {
-  const url = listener.url();
-  if (url !== null) hear({ type: "host", host: new URL(url).hostname });
-  hear({ type: "ready" });
-  const ended = listener
-    .join()
-    .then(
-      () => "ngrok's listener was closed",
-      (error: unknown) => `ngrok's listener failed: ${toText(error)}`,
-    )
-    .finally(() => {
-      state.isOver = true;
-    });
-  let closing: Promise<void> | null = null;
+interface Life {
+  readonly ended: Promise<string>;
+  /** Aborted once it is over. */
+  readonly signal: AbortSignal;
+  /** Closes the listener; the first reason counts. */
+  end(why: string): void;
+}
+
+/** Closing is a call to ngrok, which may be out of reach. */
+const CLOSE_WITHIN_MS = 3_000;
+
+function liveOn(listener: NgrokListener, over: AbortController): Life {
+  const { promise: ended, resolve } = Promise.withResolvers<string>();
+  let reason: string | null = null;
+  listener.join().then(
+    () => {
+      finish(reason ?? "ngrok's listener was closed by the other end");
+    },
+    (error: unknown) => {
+      finish(reason ?? `ngrok's listener failed: ${toText(error)}`);
+    },
+  );
+  function finish(why: string): void {
+    over.abort();
+    resolve(why);
+  }
   return {
     ended,
-    async close() {
-      state.isOver = true;
-      closing ??= listener.close().catch(() => {}); // it is closed already
-      await closing;
-      await ended;
+    signal: over.signal,
+    end(why) {
+      if (reason !== null) return;
+      reason = why;
+      over.abort();
+      const late = setTimeout(() => {
+        finish(why);
+      }, CLOSE_WITHIN_MS);
+      void ended.then(() => {
+        clearTimeout(late);
+      });
+      listener.close().catch(() => {}); // it is closed already, or `late` ends the wait
     },
   };
 }
