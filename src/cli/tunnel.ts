@@ -21,21 +21,25 @@ Opens a tunnel to a bridge that runs already, and keeps it open until Ctrl-C.
 "serve --tunnel ..." opens bridge and tunnel together, and tells the bridge what
 it has to know of the tunnel.
 
-openai       OpenAI's Secure MCP Tunnel, through tunnel-client
-             (--tunnel-client <path>); needs CONTROL_PLANE_API_KEY,
-             CONTROL_PLANE_TUNNEL_ID and the bridge's header secret
-ngrok        ngrok, through the package @ngrok/ngrok (--ngrok-domain <host>);
-             needs NGROK_AUTHTOKEN
-cloudflared  Cloudflare (--cloudflared <path>): a tunnel by token (TUNNEL_TOKEN)
-             or by name (--cloudflared-tunnel <name>) with its host name
-             (--cloudflared-hostname <host>), else a quick one
+openai       OpenAI's Secure MCP Tunnel, through tunnel-client; needs
+             CONTROL_PLANE_API_KEY, CONTROL_PLANE_TUNNEL_ID and the header
+             secret of the bridge
+               --tunnel-client <path>        where it is not on PATH
+ngrok        through the package @ngrok/ngrok; needs NGROK_AUTHTOKEN
+               --ngrok-domain <host>         the domain that you reserved
+cloudflared  through cloudflared: a tunnel by token (TUNNEL_TOKEN), by name, or
+             a quick one
+               --cloudflared <path>          where it is not on PATH
+               --cloudflared-tunnel <name>
+               --cloudflared-hostname <host>
 
-Keys are taken from the environment, or with --keychain from the keychain. --port says where the bridge listens.
+Keys come from the environment, or with --keychain from the keychain.
+--port says where the bridge listens.
 
 Examples:
   codex-gpt-bridge tunnel openai
-  codex-gpt-bridge tunnel ngrok --ngrok-domain bridge.ngrok.app
-  codex-gpt-bridge tunnel cloudflared
+  codex-gpt-bridge tunnel cloudflared --cloudflared-tunnel bridge \\
+      --cloudflared-hostname bridge.example.com
 `;
 
 const LOOK_WITHIN_MS = 5_000;

@@ -47,8 +47,8 @@ export async function watchHealth(
   while (!signal.aborted) {
     const ready = await ask(urls.ready, answerMs, signal);
     if (signal.aborted) return null;
-    if (ready?.ok === true) hear({ type: "ready", says: ready.text });
-    else hear({ type: "unready", why: ready?.text ?? "its health endpoint does not answer" });
+    if (ready?.ok === true) hear({ type: "ready", says: ready.body });
+    else hear({ type: "unready", why: toReason(ready) });
     const answered = ready !== null || (await ask(urls.live, answerMs, signal)) !== null;
     silences = answered ? 0 : silences + 1;
     if (silences >= SILENCES && !signal.aborted) return "its health endpoint does not answer any more";
@@ -57,23 +57,27 @@ export async function watchHealth(
   return null;
 }
 
-const MAX_REASON = 200;
+interface HealthAnswer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly body: string;
+}
 
-async function ask(
-  url: string,
-  answerMs: number,
-  signal: AbortSignal,
-): Promise<{ ok: boolean; text: string } | null> {
+const MAX_BODY = 200;
+
+async function ask(url: string, answerMs: number, signal: AbortSignal): Promise<HealthAnswer | null> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]) });
-    const text = (await answer.text()).trim().slice(0, MAX_REASON);
-    return {
-      ok: answer.status === 200,
-      text: `it answers ${answer.status}${text === "" ? "" : `: ${text}`}`,
-    };
+    const body = (await answer.text()).trim().slice(0, MAX_BODY);
+    return { ok: answer.status === 200, status: answer.status, body };
   } catch {
     return null;
   }
+}
+
+function toReason(answer: HealthAnswer | null): string {
+  if (answer === null) return "its health endpoint does not answer";
+  return `it answers ${answer.status}${answer.body === "" ? "" : `: ${answer.body}`}`;
 }
 
 async function quiet(ms: number, signal: AbortSignal): Promise<void> {

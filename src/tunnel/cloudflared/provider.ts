@@ -84,7 +84,9 @@ export function createCloudflaredTunnel(parts: CloudflaredParts): TunnelProvider
           children,
           log,
           timing,
-          hear,
+          hear: (event) => {
+            hear(event.type === "ready" ? { type: "ready" } : event);
+          },
           health: async () => (metrics === null ? null : toHealthUrls(metrics)),
           onLine({ text }) {
             metrics ??= /Starting metrics server on (127\.0\.0\.1:\d{1,5})\b/.exec(text)?.[1] ?? null;

@@ -146,7 +146,9 @@ export function createOpenaiTunnel(parts: OpenaiTunnelParts): TunnelProvider {
           health: async () => readHealthUrl(healthFile),
           hear: (event) => {
             if (event.type === "ready") isSound = true;
-            hear(event);
+            // "ready (...)" is a ready that has a catch: the client could not try the bridge.
+            const isPlain = event.type === "ready" && event.says?.includes("(") !== true;
+            hear(isPlain ? { type: "ready" } : event);
           },
         },
         signal,
