@@ -4,6 +4,7 @@
  * then hands the process over to the command line. The only file besides door 2 that touches `process`.
  */
 import module from "node:module";
+import { isatty } from "node:tty";
 
 const OLDEST_MAJOR = 22;
 const OLDEST_MINOR = 18;
@@ -14,10 +15,10 @@ if (major < OLDEST_MAJOR || (major === OLDEST_MAJOR && minor < OLDEST_MINOR)) {
 }
 module.enableCompileCache?.();
 
-// Whoever reads our output may stop reading (`| head`); that is no crash.
+// Whoever reads our output may stop reading (`| head`), or be a terminal that was closed (EIO); that is no crash.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
   });
 }
 
@@ -30,6 +31,8 @@ process.exitCode = await main({
   stderr: process.stderr,
   onSignal(listener) {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, listener);
+    // The terminal was closed. Not so under nohup, which takes the terminal away from stdin.
+    if (isatty(0)) process.on("SIGHUP", listener);
   },
   exitNow(code) {
     process.exit(code);

@@ -6,7 +6,7 @@ export interface Terminal {
   readonly cwd: string;
   readonly stdout: Output;
   readonly stderr: Output;
-  /** SIGINT and SIGTERM. */
+  /** SIGINT, SIGTERM, and SIGHUP where a terminal was closed. */
   onSignal(listener: () => void): void;
   /** For the second signal only: everything else ends by returning its exit code. */
   exitNow(code: number): void;

@@ -1,5 +1,6 @@
 /** The tunnels' programs, as stand-ins, die again and again under a running bridge. */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { request } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
@@ -25,6 +26,7 @@ import {
 } from "../support/tunnel-control-plane.ts";
 
 const PATIENCE = { timeout: 30_000 };
+const hasScript = spawnSync("script", ["--version"]).status === 0;
 const DEATHS = 20;
 
 let project: ScratchProject;
@@ -218,6 +220,45 @@ describe("before the port is open", () => {
   function openaiKeys(): Record<string, string> {
     return { CONTROL_PLANE_API_KEY: controlPlaneKey, CONTROL_PLANE_TUNNEL_ID: tunnelId };
   }
+});
+
+describe("a terminal", () => {
+  test.skipIf(!hasScript)("that is closed ends bridge and tunnel, and leaves nothing", async () => {
+    const program = await placeStandIn(scratch, "cloudflared");
+    const door = join(import.meta.dirname, "..", "..", "src", "bridge.ts");
+    const flags = ["--port", "0", "--root", project.path, "--state-dir", join(scratch, "state")];
+    const argv = [
+      door,
+      "serve",
+      ...flags,
+      "--codex",
+      "/no/codex",
+      "--tunnel",
+      "cloudflared",
+      "--cloudflared",
+      program,
+    ];
+    const command = [process.execPath, ...argv].map((argument) => `'${argument}'`).join(" ");
+    // Keeps a pseudo terminal open for the command, and closes it with its own end.
+    const terminal = spawn("script", ["-qfc", command, join(scratch, "typescript")], {
+      env: { PATH: process.env["PATH"] ?? "", HOME: scratch, CODEX_GPT_BRIDGE_TOKEN: token },
+      stdio: "ignore",
+    });
+    const ended = once(terminal, "exit");
+    const shown = async (): Promise<string> => readFile(join(scratch, "typescript"), "utf8").catch(() => "");
+    await expect.poll(shown, PATIENCE).toContain("the tunnel is ready");
+    const below = await descendants(terminal.pid ?? 0);
+    expect(below.length).toBeGreaterThanOrEqual(2);
+    terminal.kill("SIGKILL");
+    await ended;
+    const living = async (): Promise<number> =>
+      (await Promise.all(below.map(isAlive))).filter(Boolean).length;
+    try {
+      await expect.poll(living, PATIENCE).toBe(0);
+    } finally {
+      for (const pid of below) if (await isAlive(pid)) process.kill(pid, "SIGKILL");
+    }
+  });
 });
 
 describe("cloudflared", () => {
