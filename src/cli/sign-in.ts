@@ -5,6 +5,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Config } from "../config/load.ts";
 import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
 import { loadConfigFor, printProblems } from "./flags.ts";
+import { createOwner, type Owner } from "./owner.ts";
 import { makeStateDirectory } from "./state-lock.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
@@ -12,8 +13,8 @@ const HELP = `Usage: codex-gpt-bridge sign-in passcode
        codex-gpt-bridge sign-in list [--json]
        codex-gpt-bridge sign-in end <id> | --all
 
-passcode   makes a new passcode and shows it; you type it in the browser when
-           ChatGPT connects
+passcode   makes a new passcode and shows it, at a terminal only; you type it in the
+           browser when ChatGPT connects
 list       the clients that you have let in
 end        ends a client's sign-in at once; its tokens count no more
 
@@ -25,7 +26,11 @@ Examples:
 
 const OPTIONS = { json: { type: "boolean" }, all: { type: "boolean" } } as const;
 
-export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
+export async function run(
+  terminal: Terminal,
+  argv: readonly string[],
+  owner: Pick<Owner, "absence"> = createOwner(terminal),
+): Promise<number> {
   const opened = openCommandLine(terminal, argv, OPTIONS, HELP);
   if (typeof opened === "number") return opened;
   const { flags, positionals } = opened;
@@ -43,8 +48,9 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     return EXIT_USAGE;
   }
   const config = loaded.value;
-  if (action === "passcode" && config.oauthPasscode !== undefined) {
-    terminal.stderr.write("codex-gpt-bridge sign-in: you have set a passcode of your own (oauth_passcode)\n");
+  const why = action === "passcode" ? whyNoPasscode(owner, config) : null;
+  if (why !== null) {
+    terminal.stderr.write(`codex-gpt-bridge sign-in: no passcode was made: ${why}\n`);
     return EXIT_FAILED;
   }
   return withDatabase(terminal, config, action === "passcode", async (sql) => {
@@ -52,6 +58,10 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     if (action === "list") return list(terminal, sql, flags["json"] === true);
     return end(terminal, sql, isAll ? null : (signInId ?? ""));
   });
+}
+
+function whyNoPasscode(owner: Pick<Owner, "absence">, { oauthPasscode }: Config): string | null {
+  return oauthPasscode === undefined ? owner.absence() : "you have set your own (oauth_passcode)";
 }
 
 async function showNewPasscode({ stdout }: Terminal, sql: DatabaseSync): Promise<number> {

@@ -162,8 +162,7 @@ function toCloudflaredTunnel(
 
 /** The host of `public_url`, under which sign-in (OAuth) happens; absent where there is none. */
 function publicHostOf(config: Config): string | undefined {
-  const publicUrl = "publicUrl" in config ? config.publicUrl : undefined;
-  return typeof publicUrl === "string" ? new URL(publicUrl).hostname : undefined;
+  return config.publicUrl === undefined ? undefined : new URL(config.publicUrl).hostname;
 }
 
 /** Who signed in at one host would be sent back to another. */

@@ -68,7 +68,8 @@ function missingItems(config: Config, environment: Environment): SecretItemName[
   const missing: SecretItemName[] = [];
   if (!config.noAuth && isMissing("token")) missing.push("token");
   if (!config.noAuth && isMissing("headerSecret")) missing.push("headerSecret");
-  if (!isMissing("publicUrl") && isMissing("oauthPasscode")) missing.push("oauthPasscode");
+  const asksForPasscode = !isMissing("publicUrl") && isMissing("authIssuer");
+  if (asksForPasscode && isMissing("oauthPasscode")) missing.push("oauthPasscode");
   const foreign = [
     "controlPlaneApiKey",
     "controlPlaneTunnelId",

@@ -21,8 +21,8 @@ export const configuration: Check = {
   },
 };
 
-function holdsSecret({ token, headerSecret }: Config): boolean {
-  return token !== undefined || headerSecret !== undefined;
+function holdsSecret({ token, headerSecret, oauthPasscode, oauthClientSecret }: Config): boolean {
+  return [token, headerSecret, oauthPasscode, oauthClientSecret].some((secret) => secret !== undefined);
 }
 
 async function isReadableByOthers(path: string): Promise<boolean> {
