@@ -191,7 +191,7 @@ describe("the settings of sign-in", () => {
     [{ "oauth-clients": "chat gpt=https://chatgpt.com/cb" }, /--oauth-clients: /],
     [{ "oauth-refresh-grace-seconds": "301" }, /--oauth-refresh-grace-seconds: /],
   ])("refuse %j", async (flags, told) => {
-    const text = await problems(flags as Record<string, string | boolean>);
+    const text = await problems(flags);
     expect(text).toMatch(told);
     expect(text).not.toContain("secret@");
   });

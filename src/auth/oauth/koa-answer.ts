@@ -48,6 +48,8 @@ export async function answerWith(
   for (const [name, value] of Object.entries(captured.getHeaders())) {
     for (const one of Array.isArray(value) ? value : [value]) headers.append(name, String(one));
   }
+  if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
+  headers.set("x-content-type-options", "nosniff");
   headers.delete("content-length");
   headers.delete("transfer-encoding");
   const { statusCode: status } = captured;

@@ -105,9 +105,11 @@ async function openEmbedded(parts: OAuthParts): Promise<Result<OAuth, string>> {
       const document = answerMetadata(metadata, request);
       if (document !== null) return document;
       const { incoming, outgoing } = exchange;
-      const route = findRoute(request.method, new URL(request.url).pathname, settings.oauthRegistration);
-      if (route === null || typeof route === "object" || incoming === undefined || outgoing === undefined)
-        return typeof route === "object" ? route : null;
+      if (incoming === undefined || outgoing === undefined) return null;
+      // As it was sent: what a URL would tidy up is not an address of this server.
+      const [path = ""] = (incoming.url ?? "").split("?");
+      const route = findRoute(request.method, path, settings.oauthRegistration);
+      if (route === null || typeof route === "object") return route;
       return (await load()).answer(route, { incoming, outgoing }, requestId);
     },
     makePasscode: async () => (own === null ? makePasscode(sql) : null),

@@ -405,6 +405,31 @@ describe("a request without what can be guessed", () => {
     expect(JSON.parse(answer.body).id_token).toBeUndefined();
   });
 
+  it("may come from a program on this machine, at any port, and from nowhere else at another port", async () => {
+    const other = await openHouse({
+      settings: { oauthClients: ["native=http://127.0.0.1/callback", "web=https://client.example/callback"] },
+    });
+    try {
+      const back = await signIn(
+        other.port,
+        createAuthorization({ client_id: "native", redirect_uri: "http://127.0.0.1:50123/callback" }),
+      );
+      expect(back.port).toBe("50123");
+      for (const [client, redirect] of [
+        ["native", "http://127.0.0.1:50123/other"],
+        ["native", "http://127.0.0.2/callback"],
+        ["web", "https://client.example:8443/callback"],
+      ] as const) {
+        const { address } = createAuthorization({ client_id: client, redirect_uri: redirect });
+        const refused = await createBrowser(other.port).get(address);
+        expect(refused.status).toBe(400);
+        expect(refused.headers.location).toBeUndefined();
+      }
+    } finally {
+      await other.stop();
+    }
+  });
+
   it("works for a client that the owner named beforehand", async () => {
     const tokens = await obtainTokens(house.port, { client_id: plainClient, redirect_uri: plainRedirect });
     expect(tokens.scope).toBe("read write");
