@@ -141,6 +141,8 @@ function toRow(entry: Readonly<Record<string, unknown>>): Row {
       return [at, `end of ${text("tool")}`, text("failure") || text("state"), took, text("jobId")];
     case "ask":
       return [at, text("tool") || "unknown tool", text("outcome"), took, text("responseId")];
+    case "sign_in":
+      return [at, "sign-in", text("outcome"), "", text("requestId")];
     case "lost":
       return [at, "lost entries", String(entry["count"]), "", ""];
     case "torn":

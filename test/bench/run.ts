@@ -13,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<Row[]>
   jobs: () => import("./jobs.ts"),
   storage: () => import("./storage.ts"),
   http: () => import("./http-room.ts"),
+  signin: () => import("./sign-in.ts"),
   confinement: () => import("./confinement.ts"),
   scan: () => import("./names-preflight.ts"),
 };

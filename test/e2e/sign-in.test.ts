@@ -133,7 +133,7 @@ test("whoever signed in works with Codex, sees the owner's jobs, stays signed in
   const refused = await callAsChatgpt(reader.access_token, "codex_run", { prompt: "say it" });
   expect(refused.status).toBe(200);
   expect(refused.result.structuredContent).toMatchObject({ error: { code: "insufficient_scope" } });
-  const challenge = refused.result._meta["mcp/www_authenticate"]?.[0];
+  const challenge = refused.result["_meta"]?.["mcp/www_authenticate"]?.[0];
   expect(challenge).toContain(`resource_metadata="${front.url}/.well-known/oauth-protected-resource/mcp"`);
   expect(challenge).toContain('error="insufficient_scope"');
 

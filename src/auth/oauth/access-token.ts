@@ -17,7 +17,7 @@ export interface AccessTokenParts {
   readonly key: JWK;
   readonly algorithm: string;
   /** Whether the sign-in that a token came from still stands. */
-  readonly stands: (grantId: string) => boolean;
+  readonly stands: (grantDigest: string) => boolean;
   /** Wall time, ms. */
   readonly now: () => number;
 }
@@ -33,6 +33,12 @@ const claims = z.object({
   grant: z.string().min(1),
 });
 
+interface Known {
+  readonly caller: Caller;
+  readonly expiresAt: number;
+  readonly grantDigest: string;
+}
+
 const MAX_REMEMBERED = 256;
 const isJwt = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
@@ -40,28 +46,27 @@ export function createAccessTokenVerifier(parts: AccessTokenParts): VerifyToken 
   const { issuer, resource, key, algorithm, stands, now } = parts;
   const keys = createLocalJWKSet({ keys: [key] });
   // A signature costs more than everything else at the door, and a client sends the same token for an hour.
-  const seen = new Map<
-    string,
-    { readonly caller: Caller; readonly expiresAt: number; readonly grantId: string }
-  >();
+  const seen = new Map<string, Known>();
 
   return async (token) => {
     if (!isJwt.test(token)) return null;
     const name = digest(token);
     const known = seen.get(name) ?? (await judge(token));
-    if (known === null || known.expiresAt <= now() || !stands(known.grantId)) {
+    if (known === null || known.expiresAt <= now() || !stands(known.grantDigest)) {
       seen.delete(name);
       return fail({ code: "wrong_credential" });
     }
-    if (!seen.has(name) && seen.size >= MAX_REMEMBERED) {
-      const [oldest] = seen.keys();
-      if (oldest !== undefined) seen.delete(oldest);
-    }
-    seen.set(name, known);
+    if (!seen.has(name)) remember(name, known);
     return ok(known.caller);
   };
 
-  async function judge(token: string) {
+  function remember(name: string, known: Known): void {
+    const [oldest] = seen.keys();
+    if (oldest !== undefined && seen.size >= MAX_REMEMBERED) seen.delete(oldest);
+    seen.set(name, known);
+  }
+
+  async function judge(token: string): Promise<Known | null> {
     try {
       const { payload } = await jwtVerify(token, keys, {
         issuer,
@@ -78,7 +83,9 @@ export function createAccessTokenVerifier(parts: AccessTokenParts): VerifyToken 
         scopes: parseScopes(data.scope),
         via: "oauth",
       });
-      return caller.scopes.length === 0 ? null : { caller, expiresAt: data.exp * 1000, grantId: data.grant };
+      return caller.scopes.length === 0
+        ? null
+        : { caller, expiresAt: data.exp * 1000, grantDigest: digest(data.grant) };
     } catch (error) {
       if (error instanceof errors.JOSEError) return null;
       throw error;

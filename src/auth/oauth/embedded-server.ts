@@ -1,6 +1,7 @@
 /** The bridge's own authorization server, put together: the library, its records, the consent page, the check of its tokens. */
 import type { DatabaseSync } from "node:sqlite";
 import type { VerifyToken } from "../bearer.ts";
+import { createRateLimit } from "../rate-limit.ts";
 import { createAccessTokenVerifier } from "./access-token.ts";
 import { createAttempts } from "./attempts.ts";
 import { parseClients } from "./clients.ts";
@@ -16,6 +17,9 @@ import { createRecords } from "./records.ts";
 import type { ResourceMetadata } from "./resource-metadata.ts";
 import { toAuthorizeTarget, type Route } from "./routes.ts";
 import { loadKeys, SIGNING_ALGORITHM } from "./signing-keys.ts";
+
+/** Anybody may begin to sign in, and each time something is kept for it. The owner needs one. */
+const STARTS_PER_MINUTE = 300;
 
 export interface EmbeddedServer {
   readonly verify: VerifyToken;
@@ -59,6 +63,7 @@ export async function createEmbeddedServer(parts: EmbeddedServerParts): Promise<
   });
   const serve = provider.callback();
   const attempts = createAttempts(clock);
+  const starts = createRateLimit(STARTS_PER_MINUTE, () => clock.monotonic());
   const isPasscode = createPasscodeCheck(sql, passcode);
 
   return {
@@ -90,6 +95,8 @@ export async function createEmbeddedServer(parts: EmbeddedServerParts): Promise<
         };
         return answerConsent(consent, incoming, target);
       }
+      const waitMs = route === "authorize" ? starts.take("") : 0;
+      if (waitMs > 0) return tooMany(Math.ceil(waitMs / 1000));
       const asked = route === "authorize" ? toAuthorizeTarget(new URL(target, publicUrl)) : target;
       const answer = await answerWith(serve, exchange, publicUrl, asked);
       if (answer.status >= 500) log.error({ requestId, status: answer.status }, "signing in failed");
@@ -99,4 +106,12 @@ export async function createEmbeddedServer(parts: EmbeddedServerParts): Promise<
       return answer;
     },
   };
+}
+
+function tooMany(seconds: number): Response {
+  const headers = { ...pageHeaders([]), "retry-after": String(seconds) };
+  return new Response(problemPage("Too many have begun to sign in. Try again in a moment."), {
+    status: 429,
+    headers,
+  });
 }

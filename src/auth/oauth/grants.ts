@@ -1,7 +1,6 @@
 /** The sign-ins that stand: whether one still counts, and the owner's list of them. Knows no secret of any. */
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import { digest } from "./digest.ts";
 
 /** One client that the owner let in. */
 export interface SignIn {
@@ -21,9 +20,9 @@ const grantPayload = z.looseObject({
 });
 
 /** Whether the grant of an access token still stands. */
-export function createGrantCheck(sql: DatabaseSync, now: () => number): (grantId: string) => boolean {
+export function createGrantCheck(sql: DatabaseSync, now: () => number): (grantDigest: string) => boolean {
   const find = sql.prepare("SELECT 1 FROM records WHERE kind = 'Grant' AND id = ? AND expires_at > ?");
-  return (grantId) => find.get(digest(grantId), now()) !== undefined;
+  return (grantDigest) => find.get(grantDigest, now()) !== undefined;
 }
 
 export function listSignIns(sql: DatabaseSync, now: number): SignIn[] {

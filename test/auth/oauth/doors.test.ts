@@ -135,6 +135,26 @@ describe("every answer of the authorization server", () => {
     }
   });
 
+  it("lets so many begin to sign in and no more, and the others come later", async () => {
+    let now = 0;
+    const { systemClock } = await import("../../../src/lib/clock.ts");
+    const other = await openHouse({ clock: { ...systemClock, monotonic: () => now } });
+    try {
+      const { address } = createAuthorization();
+      const begin = async () => ask(other.port, address);
+      const first = await Promise.all(Array.from({ length: 300 }, begin));
+      expect(first.every(({ status }) => status === 303)).toBe(true);
+      const refused = await begin();
+      expect(refused.status).toBe(429);
+      expect(refused.headers["retry-after"]).toBe("1");
+      expect((await ask(other.port, "/oauth/jwks")).status).toBe(200);
+      now += 1_000;
+      expect((await begin()).status).toBe(303);
+    } finally {
+      await other.stop();
+    }
+  });
+
   it("refuses another host name", async () => {
     const answer = await ask(house.port, "/.well-known/oauth-authorization-server", {
       headers: { host: "evil.example" },
