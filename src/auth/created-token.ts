@@ -9,7 +9,7 @@ import type { Log } from "../lib/log.ts";
 import { fail, ok } from "../lib/result.ts";
 import type { VerifyToken } from "./bearer.ts";
 import { scopesFor, type Caller, type Scope } from "./caller.ts";
-import type { StoredToken } from "./token-store.ts";
+import type { CheckedToken, StoredToken, TokenReader } from "./token-store.ts";
 
 export interface TokenWish {
   readonly name: string;
@@ -45,7 +45,7 @@ export function makeToken(
   };
 }
 
-export function isLive({ expiresAt, revokedAt }: StoredToken, now: number): boolean {
+export function isLive({ expiresAt, revokedAt }: CheckedToken, now: number): boolean {
   return revokedAt === null && now < expiresAt;
 }
 
@@ -59,7 +59,8 @@ export interface TokenVerifier {
 /** Looks at the store for every token, so that one revoked by another process is worth nothing a moment later. */
 export function createTokenVerifier(directory: string, clock: Clock, log: Log): TokenVerifier {
   // Loaded by the first token that looks like one of these: the start of the bridge does not wait for it.
-  let reader: ReturnType<typeof openReader> | null = null;
+  let opening: Promise<TokenReader> | null = null;
+  let reader: TokenReader | null = null;
   const notedAt = new Map<string, number>();
 
   return {
@@ -67,46 +68,45 @@ export function createTokenVerifier(directory: string, clock: Clock, log: Log): 
       const tokenId = tokenSyntax.exec(token)?.[1];
       if (tokenId === undefined) return null;
       try {
-        const stored = (await (reader ??= openReader(directory))).store()?.find(tokenId) ?? null;
+        reader ??= await (opening ??= openReader(directory, clock));
+        const stored = reader.store()?.find(tokenId) ?? null;
         const now = clock.now();
         if (stored === null || !matches(stored, token) || !isLive(stored, now)) {
           return fail({ code: "wrong_credential" });
         }
-        await noteUse(tokenId, now);
-        return ok(toCaller(stored));
+        noteUse(tokenId, now);
+        return ok(toCaller(tokenId, stored.scope));
       } catch (error) {
         log.error({ error: String(error) }, "the created tokens cannot be read, so none of them is let in");
         return fail({ code: "wrong_credential" });
       }
     },
     close() {
-      void reader?.then((opened) => {
-        opened.close();
-      });
+      reader?.close();
     },
   };
 
-  async function noteUse(tokenId: string, now: number): Promise<void> {
+  function noteUse(tokenId: string, now: number): void {
     if (Math.abs(now - (notedAt.get(tokenId) ?? -Infinity)) < NOTE_USE_EVERY_MS) return;
     notedAt.set(tokenId, now);
     try {
-      (await reader)?.store()?.noteUse(tokenId, now);
+      reader?.store()?.noteUse(tokenId, now);
     } catch (error) {
       log.warn({ tokenId, error: String(error) }, "the use of a token could not be noted");
     }
   }
 }
 
-async function openReader(directory: string) {
+async function openReader(directory: string, clock: Clock): Promise<TokenReader> {
   const { createTokenReader } = await import("./token-store.ts");
-  return createTokenReader(directory);
+  return createTokenReader(directory, () => clock.monotonic());
 }
 
-function matches(stored: StoredToken, token: string): boolean {
+function matches(stored: CheckedToken, token: string): boolean {
   return timingSafeEqual(Buffer.from(stored.hash, "hex"), hash("sha256", token, "buffer"));
 }
 
-function toCaller({ tokenId, scope }: StoredToken): Caller {
+function toCaller(tokenId: string, scope: Scope): Caller {
   return {
     subject: `token:${tokenId}`,
     scopes: scopesFor(scope),

@@ -24,11 +24,15 @@ const storedToken = z.object({
 });
 export type StoredToken = z.output<typeof storedToken>;
 
+const checkedToken = storedToken.pick({ hash: true, scope: true, expiresAt: true, revokedAt: true });
+export type CheckedToken = z.output<typeof checkedToken>;
+
 /** Everything throws where the file cannot be used. */
 export interface TokenStore {
   /** A name is free again when its token was revoked or has expired. */
   add(token: StoredToken): Result<null, "name_taken">;
-  find(tokenId: string): StoredToken | null;
+  /** As much of a token as its check needs: this is asked for every request. */
+  find(tokenId: string): CheckedToken | null;
   /** Newest first; revoked and expired ones too. */
   list(): StoredToken[];
   /** By name or id. Null: there is none that still holds. */
@@ -39,6 +43,7 @@ export interface TokenStore {
 
 const TOKEN_FILE = "tokens.sqlite";
 const BUSY_TIMEOUT_MS = 250;
+const LOOK_AGAIN_MS = 1_000;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS tokens (
@@ -72,8 +77,17 @@ export function openTokenStore(directory: string): TokenStore {
   }
 }
 
-/** Gives the store as long as its file is there, and the new one when another file has taken its place. */
-export function createTokenReader(directory: string): { store(): TokenStore | null; close(): void } {
+export interface TokenReader {
+  store(): TokenStore | null;
+  close(): void;
+}
+
+/** Gives the store while its file is there, and within a second the new one when another file has taken its place. */
+export function createTokenReader(
+  directory: string,
+  monotonic: () => number = () => performance.now(),
+): TokenReader {
+  let lookedAt = -Infinity;
   let open: { readonly store: TokenStore; readonly inode: number } | null = null;
   const close = (): void => {
     open?.store.close();
@@ -81,6 +95,9 @@ export function createTokenReader(directory: string): { store(): TokenStore | nu
   };
   return {
     store() {
+      const now = monotonic();
+      if (open !== null && now - lookedAt < LOOK_AGAIN_MS) return open.store;
+      lookedAt = now;
       const inode = statSync(join(directory, TOKEN_FILE), { throwIfNoEntry: false })?.ino;
       if (open !== null && open.inode === inode) return open.store;
       close();
@@ -93,7 +110,7 @@ export function createTokenReader(directory: string): { store(): TokenStore | nu
 }
 
 function toStore(sql: DatabaseSync): TokenStore {
-  const find = sql.prepare("SELECT * FROM tokens WHERE tokenId = ?");
+  const find = sql.prepare("SELECT hash, scope, expiresAt, revokedAt FROM tokens WHERE tokenId = ?");
   const noteUse = sql.prepare("UPDATE tokens SET lastUsedAt = ? WHERE tokenId = ?");
 
   return {
@@ -115,7 +132,7 @@ function toStore(sql: DatabaseSync): TokenStore {
 
     find(tokenId) {
       const row = find.get(tokenId);
-      return row === undefined ? null : storedToken.parse(row);
+      return row === undefined ? null : checkedToken.parse(row);
     },
 
     list() {

@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<Row[]>
   storage: () => import("./storage.ts"),
   http: () => import("./http-room.ts"),
   signin: () => import("./sign-in.ts"),
+  guard: () => import("./guard.ts"),
   confinement: () => import("./confinement.ts"),
   scan: () => import("./names-preflight.ts"),
 };
