@@ -50,32 +50,51 @@ export function isLive({ expiresAt, revokedAt }: CheckedToken, now: number): boo
 }
 
 const NOTE_USE_EVERY_MS = 60_000;
+/** A busy caller's token is not looked up for every call; whoever revokes one waits for longer than this. */
+export const REMEMBERED_MS = 100;
+
+interface Remembered {
+  readonly digest: Buffer;
+  readonly verdict: { readonly ok: true; readonly value: Caller };
+  readonly expiresAt: number;
+  /** Monotonic. */
+  readonly until: number;
+}
 
 export interface TokenVerifier {
   readonly verify: VerifyToken;
   close(): void;
 }
 
-/** Looks at the store for every token, so that one revoked by another process is worth nothing a moment later. */
+/** Looks at the store again and again, so that a token revoked by another process is worth nothing a moment later. */
 export function createTokenVerifier(directory: string, clock: Clock, log: Log): TokenVerifier {
   // Loaded by the first token that looks like one of these: the start of the bridge does not wait for it.
   let opening: Promise<TokenReader> | null = null;
   let reader: TokenReader | null = null;
+  const remembered = new Map<string, Remembered>();
   const notedAt = new Map<string, number>();
 
   return {
     async verify(token) {
       const tokenId = tokenSyntax.exec(token)?.[1];
       if (tokenId === undefined) return null;
+      const digest = hash("sha256", token, "buffer");
+      const now = clock.now();
+      const known = remembered.get(tokenId);
+      if (known !== undefined && clock.monotonic() < known.until && now < known.expiresAt) {
+        if (timingSafeEqual(known.digest, digest)) return known.verdict;
+      }
       try {
         reader ??= await (opening ??= openReader(directory, clock));
         const stored = reader.store()?.find(tokenId) ?? null;
-        const now = clock.now();
-        if (stored === null || !matches(stored, token) || !isLive(stored, now)) {
+        if (stored === null || !matches(stored, digest) || !isLive(stored, now)) {
           return fail({ code: "wrong_credential" });
         }
         noteUse(tokenId, now);
-        return ok(toCaller(tokenId, stored.scope));
+        const verdict = ok(toCaller(tokenId, stored.scope));
+        const until = clock.monotonic() + REMEMBERED_MS;
+        remembered.set(tokenId, { digest, verdict, expiresAt: stored.expiresAt, until });
+        return verdict;
       } catch (error) {
         log.error({ error: String(error) }, "the created tokens cannot be read, so none of them is let in");
         return fail({ code: "wrong_credential" });
@@ -102,8 +121,8 @@ async function openReader(directory: string, clock: Clock): Promise<TokenReader>
   return createTokenReader(directory, () => clock.monotonic());
 }
 
-function matches(stored: CheckedToken, token: string): boolean {
-  return timingSafeEqual(Buffer.from(stored.hash, "hex"), hash("sha256", token, "buffer"));
+function matches(stored: CheckedToken, digest: Buffer): boolean {
+  return timingSafeEqual(Buffer.from(stored.hash, "hex"), digest);
 }
 
 function toCaller(tokenId: string, scope: Scope): Caller {

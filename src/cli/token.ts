@@ -2,9 +2,10 @@
  * `codex-gpt-bridge token`: the owner's tokens for callers. Works beside a running bridge, which heeds every change at
  * its next request. Shows a token once, on stdout alone, when it is made.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config/load.ts";
 import { scopeNames, type Scope } from "../auth/caller.ts";
-import { isLive, makeToken } from "../auth/created-token.ts";
+import { isLive, makeToken, REMEMBERED_MS } from "../auth/created-token.ts";
 import { createTokenReader, openTokenStore, type StoredToken, type TokenStore } from "../auth/token-store.ts";
 import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
 import { DEFAULT_DAYS, parseExpiry } from "./expiry.ts";
@@ -19,7 +20,7 @@ const HELP = `Usage: codex-gpt-bridge token create --name <name> [--scope read|w
 
 create   makes a token and prints it, this once; only its hash is kept
 list     all tokens: scope, end, last use
-revoke   takes a token back; a running bridge refuses it from then on
+revoke   takes a token back; once this says so, a running bridge refuses it
 
   --scope <scope>   read: ask, and see the jobs that it started; write: also
                     codex_run (default: read)
@@ -62,7 +63,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   try {
     if (action === "create") return await create(terminal, config.value, flags);
     if (action === "list") return list(terminal, config.value, flags["json"] === true);
-    return revoke(terminal, config.value, which ?? "");
+    return await revoke(terminal, config.value, which ?? "");
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return refuse(terminal, `the tokens cannot be used: ${why}`, EXIT_FAILED);
@@ -117,10 +118,12 @@ function list(terminal: Terminal, config: Config, asJson: boolean): number {
   return EXIT_FINE;
 }
 
-function revoke(terminal: Terminal, config: Config, which: string): number {
+async function revoke(terminal: Terminal, config: Config, which: string): Promise<number> {
   const revoked = withStore(config, (store) => store.revoke(which, Date.now()));
   if (revoked === null)
     return refuse(terminal, "there is no such token, or it was revoked before", EXIT_FAILED);
+  // A running bridge may have looked just before: what is said here is true when it is said.
+  await sleep(2 * REMEMBERED_MS);
   terminal.stdout.write(`Token "${revoked.name}" (${revoked.tokenId}) lets nobody in any more.\n`);
   return EXIT_FINE;
 }

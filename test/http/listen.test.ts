@@ -141,13 +141,13 @@ it("a tool may take longer to answer than a request may take to arrive", async (
 it("a client that never takes its answer is cut, one that takes it slowly is not", async () => {
   const answer = "x".repeat(32 * 1024 * 1024);
   const sockets: Socket[] = [];
-  const large = {
+  const big = {
     fetch: (_request: Request, env: { incoming?: IncomingMessage }) => {
       if (env.incoming !== undefined) sockets.push(env.incoming.socket);
       return new Response(answer);
     },
   };
-  const listening = await listen({ ...options, app: large, limits: { takeTimeout: 500 } });
+  const listening = await listen({ ...options, app: big, limits: { takeTimeout: 500 } });
   if (!listening.ok) throw new Error(listening.failure.code);
   const ask = (): Socket => {
     const socket = connect(listening.value.port, "127.0.0.1");
