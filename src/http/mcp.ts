@@ -6,6 +6,7 @@ import {
   createMcpHandler,
   isLegacyRequest,
   legacyStatelessFallback,
+  ProtocolErrorCode,
   Server,
   WebStandardStreamableHTTPServerTransport,
   type AuthInfo,
@@ -15,6 +16,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { type Accepted } from "./accept.ts";
 import { claimedVersion, isRecord, metaOf } from "./message-meta.ts";
+import { jsonHeaders } from "./refusal.ts";
 import { restoreStandardHeaders } from "./standard-headers.ts";
 
 interface McpMessage {
@@ -51,6 +53,9 @@ export function createMcpEndpoint({ mcpServer, restoreHeaders, onError }: McpEnd
 
   return {
     async answer({ request, body, authInfo, accepted }) {
+      if (isNoVersion(request.headers.get("mcp-protocol-version")) || isNoVersion(claimedVersion(body))) {
+        return badVersion();
+      }
       if (restoreHeaders) restoreStandardHeaders(request, body);
       const given = { authInfo, parsedBody: body };
       if (!(await isLegacy(request, body))) return modernHandler(accepted).fetch(request, given);
@@ -72,6 +77,20 @@ export function createMcpEndpoint({ mcpServer, restoreHeaders, onError }: McpEnd
     if (json) return sse ? modern.auto : modern.json;
     return modern.sse;
   }
+}
+
+/** Shorter than any credential may be. */
+const LONGEST_VERSION = 31;
+
+/** The SDK names the version that it does not know in its error: what is sent there by mistake must not come back. */
+function isNoVersion(version: string | null): boolean {
+  return version !== null && version.length > LONGEST_VERSION;
+}
+
+function badVersion(): Response {
+  const error = { code: ProtocolErrorCode.InvalidParams, message: "That is no protocol version." };
+  const body = JSON.stringify({ jsonrpc: "2.0", id: null, error });
+  return new Response(body, { status: 400, headers: jsonHeaders });
 }
 
 /** The SDK's own classification; what carries the new envelope is known without asking, save `initialize`. */
