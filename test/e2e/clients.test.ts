@@ -224,7 +224,7 @@ describe("ChatGPT", () => {
     expect((await send(port(), { method: "GET", headers: old })).status).toBe(405);
     expect((await send(port(), { method: "DELETE", headers: old })).status).toBe(405);
     const list = bodyOf(await post(old, rpc("tools/list")));
-    expect((list["result"]?.["tools"] as unknown[]).length).toBe(toolNames.length);
+    expect(list["result"]?.["tools"]).toHaveLength(toolNames.length);
     const status = bodyOf(await post({ ...old, "mcp-session-id": "made-up" }, callTool("bridge_status")));
     expect(status["result"]?.["isError"]).toBeUndefined();
   });
