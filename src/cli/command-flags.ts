@@ -1,6 +1,6 @@
 /** The command line of a subcommand that takes more than the settings: its own options, and positional arguments. */
 import { parseArgs } from "node:util";
-import { printProblems, settingOptions, unknownFlag, type FlagOption, type Flags } from "./flags.ts";
+import { settingOptions, unknownFlag, type FlagOption, type Flags } from "./flags.ts";
 import { EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
 /** For subcommands that work wherever the owner is, also where no project could be served. */
@@ -27,13 +27,13 @@ export function openCommandLine(
     return EXIT_FINE;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const unknown = /^Unknown option '(--?([^']+))'/.exec(message);
-    const problem = message.split(". To specify")[0] ?? message;
-    printProblems(terminal, [
-      unknown?.[1] === undefined || unknown[2] === undefined
-        ? { setting: "command line", problem }
-        : { setting: unknown[1], problem: unknownFlag(unknown[2], options) },
-    ]);
+    const [, flag, name] = /^Unknown option '(--?([^']+))'/.exec(message) ?? [];
+    const problem =
+      flag === undefined || name === undefined
+        ? (message.split(". To specify")[0] ?? message)
+        : `${flag}: ${unknownFlag(name, options)}`;
+    const [, command = ""] = /^Usage: (codex-gpt-bridge(?: [a-z-]+)?)/.exec(help) ?? [];
+    terminal.stderr.write(`${command}: ${problem}\nTry ${command} --help.\n`);
     return EXIT_USAGE;
   }
 }

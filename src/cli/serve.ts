@@ -184,12 +184,12 @@ export function logFor(terminal: Terminal, config: Config, scanned?: ScannedSecr
 function missingAuthText(): string {
   const token = toEnvironmentName("token");
   return `codex-gpt-bridge serve: say how callers prove who they are. One of:
-  ${token}: a token of at least 32 characters, for example
-      export ${token}=$(openssl rand -hex 32)
-  codex-gpt-bridge token create --name <name>: a token for each caller, which you
-      can take back
   codex-gpt-bridge setup: makes a token and keeps it in your keychain;
       serve --keychain takes it from there
+  ${token}: a token of at least 32 characters, for example
+      export ${token}=$(openssl rand -hex 32)
+  codex-gpt-bridge token create --name <name>: a token for each caller, which
+      you can take back
   ${toEnvironmentName("headerSecret")}: a secret that your tunnel client adds
       as a header
   ${toEnvironmentName("publicUrl")}: the https address under which ChatGPT reaches

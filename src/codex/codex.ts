@@ -82,6 +82,7 @@ export function createCodex(parts: CodexParts): Codex {
       status = { ...status, facts: result.value, failure: null };
       if (result.value.loggedIn === false) {
         status = { ...status, failure: { code: "codex_not_logged_in" } };
+        parts.log.warn({ code: "codex_not_logged_in" }, "codex is not logged in; run: codex login");
       }
     } else {
       const why = "reason" in result.failure ? result.failure.reason : WHY[result.failure.code];

@@ -40,7 +40,7 @@ describe("what is not understood", () => {
     [
       "a flag with a slip, of another command",
       ["jobs", "list", "--jsno"],
-      /--jsno: is not a flag; did you mean --json\?/,
+      /^codex-gpt-bridge jobs: --jsno: is not a flag; did you mean --json\?\nTry codex-gpt-bridge jobs --help\.\n$/,
     ],
     ["a flag that is nothing like one", ["serve", "--yolo"], /--yolo: is not a flag\n.*--help/],
   ])("%s: exit code 2, and what was probably meant", async (_name, argv, words) => {
@@ -49,6 +49,13 @@ describe("what is not understood", () => {
     expect(err).toMatch(words);
     expect(tooWide(err)).toEqual([]);
   });
+});
+
+test("serve without any credential says what to do, in lines that fit", async () => {
+  const { exitCode, err } = await run(["serve"]);
+  expect(exitCode).toBe(2);
+  expect(err).toContain("codex-gpt-bridge setup");
+  expect(tooWide(err)).toEqual([]);
 });
 
 function tooWide(text: string): string[] {
