@@ -26,7 +26,7 @@ interface BundleParts {
 const AUDIT_LINES = 50;
 const JOBS = 20;
 /** Where the bridge can be reached is nobody's business but the owner's. */
-const ADDRESSES = new Set(["allowedHosts", "publicUrl", "authIssuer"]);
+const ADDRESS = /url|hosts|hostname|domain|issuer|audience|subject|client|tunnel/i;
 const OUR_VARIABLES = /^(CODEX|OPENAI|CONTROL_PLANE|MCP|NGROK|XDG|NO_COLOR|HTTPS?_PROXY|NO_PROXY)/i;
 
 /** False where it could not be written; says so, and what was written. */
@@ -81,8 +81,9 @@ async function toBundle(
 function settingsOf(config: Config): Record<string, unknown> {
   const settings = settingNames.map((name) => {
     const value = config[name];
-    const isHidden = isSecretSetting(name) || ADDRESSES.has(name);
-    return [name, isHidden && value !== undefined ? "set" : value] as const;
+    const isHidden = isSecretSetting(name) || (name !== "tunnel" && ADDRESS.test(name));
+    const isSet = typeof value === "string" || (Array.isArray(value) && value.length > 0);
+    return [name, isHidden && isSet ? "set" : value] as const;
   });
   const projects = config.projects.map(({ name, write, secrets }) => ({ name, write, secrets }));
   // Where the projects lie is not needed, and their paths may tell names.

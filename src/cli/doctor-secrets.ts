@@ -4,11 +4,10 @@ import type { Config } from "../config/load.ts";
 import { settingNames } from "../config/settings.ts";
 
 const SECRET_SETTING = /token|secret|key|passcode|password/i;
-const SWITCHES = new Set(["secrets", "disableSecretScan"]);
 
 /** Goes by the name, so that a setting that is added later is rather hidden than shown. */
 export function isSecretSetting(name: string): boolean {
-  return SECRET_SETTING.test(name) && !SWITCHES.has(name);
+  return SECRET_SETTING.test(name) && name !== "secrets";
 }
 
 export function doctorSecrets(
