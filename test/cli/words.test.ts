@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
+import { toReportLines, toSummary } from "../../src/cli/doctor-text.ts";
 import { nearest } from "../../src/cli/nearest.ts";
 import { textWidth, wrap } from "../../src/cli/wrap.ts";
-import { mayPaint } from "../../src/cli/paint.ts";
+import { createPaint, mayPaint } from "../../src/cli/paint.ts";
+import { createWaitingLine } from "../../src/cli/waiting-line.ts";
+import type { CheckReport } from "../../src/doctor/run-checks.ts";
 
 const known = ["serve", "service", "setup", "doctor", "demo", "jobs", "tunnel"];
 
@@ -47,4 +50,43 @@ test.each<[string, boolean, Record<string, string>, boolean]>([
   ["a dumb terminal", true, { TERM: "dumb" }, false],
 ])("%s: colour %s", (_name, isTTY, environment, colour) => {
   expect(mayPaint(environment, { isTTY, write() {} })).toBe(colour);
+});
+
+test.each([true, false])(
+  "what is waited for is shown and taken away again; on a terminal only (%s)",
+  (isTTY) => {
+    let written = "";
+    const line = createWaitingLine({ isTTY, write: (text) => (written += text) });
+    line.show("confinement");
+    const shown = written;
+    line.clear();
+    line.clear();
+    expect(shown.includes("confinement")).toBe(isTTY);
+    expect(written.slice(shown.length)).toBe(isTTY ? "\r\u001B[K" : "");
+  },
+);
+
+test("a finding has its mark, its reason and the thing to do, and steers no terminal", () => {
+  const report: CheckReport = {
+    name: "port",
+    title: "port",
+    status: "failed",
+    reason: "another program answers on http://127.0.0.1:8765 and calls itself \u001B[2Jnice",
+    next: "choose another port with --port, for the bridge and for its tunnel",
+    elapsedMs: 1,
+  };
+  const plain = createPaint({ environment: {} }, { write() {} });
+  expect(toReportLines(report, { width: 60, paint: plain })).toBe(
+    `✗ port               another program answers on
+                     http://127.0.0.1:8765 and calls itself
+                     \uFFFD[2Jnice
+                     → choose another port with --port,
+                       for the bridge and for its tunnel
+`,
+  );
+  const paint = createPaint({ environment: {} }, { isTTY: true, write() {} });
+  expect(toReportLines(report, { width: 60, paint })).toContain("\u001B[31m✗\u001B[0m");
+  expect(toSummary([report, { ...report, status: "ok" }], { width: 60, paint: plain })).toBe(
+    "\n1 fine, 1 failed.\n",
+  );
 });
