@@ -80,8 +80,8 @@ test("a finding has its mark, its reason and the thing to do, and steers no term
     `✗ port               another program answers on
                      http://127.0.0.1:8765 and calls itself
                      \uFFFD[2Jnice
-                     → choose another port with --port,
-                       for the bridge and for its tunnel
+                     → choose another port with --port, for
+                       the bridge and for its tunnel
 `,
   );
   const paint = createPaint({ environment: {} }, { isTTY: true, write() {} });
