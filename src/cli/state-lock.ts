@@ -52,6 +52,7 @@ export async function lockStateDirectory(directory: string): Promise<Result<Stat
 }
 
 const LOCK_FILE = "bridge.lock";
+const PASSING_LOOK_MS = 200;
 const TAKEN = "another bridge works on this state directory; choose another with --state-dir";
 
 function unusable(error: unknown): string {
@@ -61,7 +62,8 @@ function unusable(error: unknown): string {
 async function lock(directory: string): Promise<Result<StateLock, string>> {
   const { DatabaseSync } = await import("node:sqlite");
   const path = join(directory, LOCK_FILE);
-  const database = new DatabaseSync(path);
+  // Whoever only looks whether a bridge works here holds the file for a moment.
+  const database = new DatabaseSync(path, { timeout: PASSING_LOOK_MS });
   try {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
   } catch (error) {
