@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startScriptedModel, type ScriptedModel } from "../../src/demo/scripted-model/scripted-model.ts";
 import { say, shell } from "../../src/demo/scripted-model/steps.ts";
 import {
+  runDoor,
   startBridge,
   type AnswerContent,
   type Caller,
@@ -152,8 +153,25 @@ test(
       },
     );
     database.close();
+    // And each end is on record once, whenever the bridge died.
+    const audited = await auditedEnds();
+    expect(audited.toSorted()).toEqual(told.map(({ jobId }) => jobId).toSorted());
+    const verified = await runDoor({ argv: ["audit", "verify", "--state-dir", stateDir] });
+    expect(verified).toMatchObject({ exitCode: 0 });
   },
 );
+
+/** Ids of all jobs whose end the audit log has. */
+async function auditedEnds(): Promise<(string | undefined)[]> {
+  const directory = join(stateDir, "audit");
+  const names = (await readdir(directory)).filter((name) => name.endsWith(".log"));
+  const texts = await Promise.all(names.map(async (name) => readFile(join(directory, name), "utf8")));
+  return texts
+    .flatMap((text) => text.trim().split("\n"))
+    .map((line) => JSON.parse(line) as { type: string; jobId?: string })
+    .filter(({ type }) => type === "job")
+    .map(({ jobId }) => jobId);
+}
 
 /** Every thread's whole file. */
 async function promptsInThreads(): Promise<string[]> {
