@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<Row[]>
   read: () => import("./read.ts"),
   delivery: () => import("./delivery.ts"),
   status: () => import("./status.ts"),
+  lookup: () => import("./job-status.ts"),
   jobs: () => import("./jobs.ts"),
   storage: () => import("./storage.ts"),
   http: () => import("./http-room.ts"),

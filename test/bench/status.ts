@@ -18,9 +18,15 @@ import { inTurns, median, medianOfRatios, percentile, timed } from "./support/st
 const SECONDS = 0.5;
 const JOBS = 100;
 const PROMPT = "bench: a job of two seconds";
+const LONG = "bench: a job of forty seconds, number";
+const ASK_MS = 12_000;
 
 export async function run(): Promise<Row[]> {
-  return withStage(async (stage) => [...(await compareThroughput(stage)), ...(await askWhileBusy(stage))]);
+  return withStage(async (stage) => [
+    ...(await compareThroughput(stage)),
+    ...(await askWhileBusy(stage)),
+    ...(await askWhileWaiting(stage)),
+  ]);
 }
 
 async function compareThroughput(stage: Stage): Promise<Row[]> {
@@ -99,6 +105,46 @@ async function askWhileBusy(stage: Stage): Promise<Row[]> {
       `${medianOfRatios(times.ours, times.reference).toFixed(2)} × (${median(times.ours).toFixed(0)} against ${median(times.reference).toFixed(0)} ms)`,
     ),
   ];
+}
+
+/** All jobs run, a caller waits for each of them, nothing starts and nothing ends: what does `bridge_status` cost now? */
+async function askWhileWaiting(stage: Stage): Promise<Row[]> {
+  stage.model.script(LONG, [say("word ".repeat(80), { chunks: 80, chunkMs: 500 })]);
+  const flags = [`--max-concurrent=${JOBS}`, `--queue=${JOBS}`, "--fast-return-ms=25000"];
+  const door = await stage.bridge(codexBinaries["0.169.0"], { flags });
+  const caller = createMcpCaller(door.port, token);
+  const idle: number[] = [];
+  const busy: number[] = [];
+  for (let round = 0; round < option("waiting-rounds", 2); round += 1) {
+    idle.push(...(await askFor(door.port, ASK_MS)).latencies);
+    const jobs = Array.from({ length: JOBS }, (_, n) => finish(caller, { prompt: `${LONG} ${round}-${n}` }));
+    while ((await caller.call("bridge_status"))["jobsRunning"] !== JOBS) await sleep(100);
+    busy.push(...(await askFor(door.port, ASK_MS)).latencies);
+    for (const answer of await Promise.all(jobs)) mustBeCompleted(answer);
+  }
+  caller.close();
+  await door.stop();
+  const [quiet, loaded] = [percentile(idle, 0.99), percentile(busy, 0.99)];
+  const detail = `${loaded.toFixed(1)} against ${quiet.toFixed(1)} ms, of ${busy.length} and ${idle.length} calls`;
+  return [
+    atMost(
+      `bridge_status p99, ${JOBS} jobs and waiting callers against idle`,
+      loaded / quiet,
+      3,
+      "×",
+      detail,
+    ),
+  ];
+}
+
+async function askFor(port: number, ms: number): Promise<Heard> {
+  const asker = fork(import.meta.filename, ["--ask", String(port)]);
+  await once(asker, "message");
+  await sleep(ms);
+  const answered = once(asker, "message");
+  asker.send("enough");
+  const [heard] = (await answered) as [Heard];
+  return heard;
 }
 
 async function finish(

@@ -34,8 +34,8 @@ beforeAll(async () => {
     codex: codexBinaries["0.169.0"],
     codexHome: home.path,
     roots: [project.path],
-    flags: ["--fast-return-ms=25000"],
-    env: { NODE_OPTIONS: "--inspect=127.0.0.1:0", CODEX_GPT_BRIDGE_REQUESTS_PER_MINUTE: "0" },
+    flags: ["--fast-return-ms=25000", "--requests-per-minute=0"],
+    env: { NODE_OPTIONS: "--inspect=127.0.0.1:0" },
   });
 });
 afterAll(async () => {

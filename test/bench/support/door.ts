@@ -55,6 +55,8 @@ export interface DoorOptions {
   readonly codexHome: string;
   readonly project: string;
   readonly flags?: readonly string[];
+  /** Default: one of its own. */
+  readonly stateDir?: string;
   readonly nodeFlags?: readonly string[];
 }
 
@@ -104,7 +106,7 @@ export function serveFlags(options: DoorOptions, port: number): string[] {
     `--port=${port}`,
     `--root=${options.project}`,
     `--codex=${options.codex}`,
-    `--state-dir=${join(options.codexHome, "bridge-state")}`,
+    `--state-dir=${options.stateDir ?? join(options.codexHome, "bridge-state")}`,
     "--requests-per-minute=0",
     ...(options.flags ?? []),
   ];

@@ -8,7 +8,7 @@ export interface Stage {
   readonly model: ScriptedModel;
   readonly project: string;
   /** The bridge, on a Codex of its own. */
-  bridge(codex: string, more?: Pick<DoorOptions, "flags" | "nodeFlags">): Promise<Door>;
+  bridge(codex: string, more?: Pick<DoorOptions, "flags" | "nodeFlags" | "stateDir">): Promise<Door>;
   /** The same Codex driven directly. */
   direct(codex: string): Promise<DirectCodex>;
 }
