@@ -26,7 +26,11 @@ export function createScannedSecrets(): ScannedSecrets {
       byProject.set(project, after);
       version += 1;
     },
-    values: () => [...new Set([...byProject.values()].flatMap((values) => Array.from(values)))],
+    values() {
+      const all = new Set<string>();
+      for (const values of byProject.values()) for (const value of values) all.add(value);
+      return [...all];
+    },
     version: () => version,
   };
 }

@@ -155,7 +155,8 @@ test(
     database.close();
     // And each end is on record once, whenever the bridge died.
     const audited = await auditedEnds();
-    expect(audited.toSorted()).toEqual(told.map(({ jobId }) => jobId).toSorted());
+    expect(audited).toHaveLength(JOBS);
+    expect(new Set(audited)).toEqual(new Set(told.map(({ jobId }) => jobId)));
     const verified = await runDoor({ argv: ["audit", "verify", "--state-dir", stateDir] });
     expect(verified).toMatchObject({ exitCode: 0 });
   },
