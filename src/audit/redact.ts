@@ -22,17 +22,13 @@ export interface RedactorParts {
 
 export interface Redactor {
   readonly redact: (text: string) => string;
-  /** Where in `text` something must be replaced, and by what; sorted, not overlapping. */
-  readonly find: (text: string) => readonly Replacement[];
-  /** Counts replacements that another hand made of what `find` told. */
-  readonly note: (made: readonly Replacement[]) => void;
   /** A copy of a JSON value with every string redacted; keys stay, and what they say of their value counts. */
   readonly redactDeep: <T>(value: T) => T;
   /** How many secrets were replaced so far; directories are not counted. */
   readonly count: () => number;
 }
 
-export interface Replacement {
+interface Replacement {
   readonly start: number;
   readonly end: number;
   readonly by: string;
@@ -81,13 +77,10 @@ export function createRedactor(parts: RedactorParts = {}): Redactor {
     takeScanned();
     return findWith(gate, Buffer.from(text, "latin1"), () => text, judge);
   };
-  const note = (made: readonly Replacement[]): void => {
-    for (const { isSecret } of made) if (isSecret) replaced++;
-  };
   const redact = (text: string): string => {
     const replacements = find(text);
     if (replacements.length === 0) return text;
-    note(replacements);
+    for (const { isSecret } of replacements) if (isSecret) replaced++;
     return replaceAll(text, replacements);
   };
   const redactField = (name: string, value: unknown, depth: number): unknown => {
@@ -106,7 +99,7 @@ export function createRedactor(parts: RedactorParts = {}): Redactor {
       Object.entries(value).map(([name, item]) => [name, redactField(name, item, depth + 1)]),
     );
   };
-  return { redact, find, note, redactDeep: <T>(value: T) => deep(value, 0) as T, count: () => replaced };
+  return { redact, redactDeep: <T>(value: T) => deep(value, 0) as T, count: () => replaced };
 }
 
 function gateFor(fixed: readonly Fixed[]): Gate {
@@ -114,7 +107,7 @@ function gateFor(fixed: readonly Fixed[]): Gate {
 }
 
 /** `text` with all `replacements` made; they are sorted and do not overlap. */
-export function replaceAll(text: string, replacements: readonly Replacement[]): string {
+function replaceAll(text: string, replacements: readonly Replacement[]): string {
   let result = "";
   let from = 0;
   for (const { start, end, by } of replacements) {

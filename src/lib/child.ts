@@ -18,7 +18,7 @@ export interface ChildProgram {
 export interface ChildExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** Last 8 KiB that the child wrote to stderr. For the owner's log only, after redaction. */
+  /** The last lines that the child wrote to stderr, 8 KiB at most. For the owner's log only, after redaction. */
   readonly stderrTail: string;
 }
 
@@ -96,7 +96,8 @@ export async function spawnChild(
   });
   const errorSplitter = createLineSplitter(MAX_ERROR_LINE_BYTES, onErrorLine);
   process.stderr.on("data", (chunk: Buffer) => {
-    stderrTail = (stderrTail + chunk.toString("utf8")).slice(-STDERR_TAIL_BYTES);
+    const stderr = stderrTail + chunk.toString("utf8");
+    stderrTail = stderr.length <= STDERR_TAIL_BYTES ? stderr : wholeLines(stderr.slice(-STDERR_TAIL_BYTES));
     errorSplitter.push(chunk); // after a line without an end the tail still tells
   });
   process.on("error", () => {}); // a failed kill; `close` still tells the end
@@ -138,4 +139,9 @@ export async function spawnChild(
       if (alive) killGroup("SIGKILL");
     },
   });
+}
+
+/** Without the line that is cut at its beginning: of half a secret nobody could tell that it is one. */
+function wholeLines(text: string): string {
+  return text.slice(text.indexOf("\n") + 1 || text.length);
 }

@@ -1,5 +1,4 @@
 /** Speed of the redactor, on ordinary text and on text made to hurt it. `node test/bench/redact.ts` */
-import { createRedactStream } from "../../src/audit/redact-stream.ts";
 import { createRedactor } from "../../src/audit/redact.ts";
 
 const MIB = 2 ** 20;
@@ -75,13 +74,6 @@ function best(run: () => void): number {
 
 for (const [name, text] of Object.entries(cases)) {
   const whole = best(() => void redactor.redact(text));
-  const stream = best(() => {
-    const pieces = createRedactStream(redactor);
-    for (let at = 0; at < text.length; at += 8192) pieces.write(text.slice(at, at + 8192));
-    pieces.end();
-  });
   const rate = (ms: number): string => `${((text.length / MIB / ms) * 1000).toFixed(0).padStart(6)} MiB/s`;
-  console.log(
-    `${name.padEnd(34)} ${whole.toFixed(1).padStart(7)} ms ${rate(whole)}   stream ${stream.toFixed(1).padStart(7)} ms ${rate(stream)}`,
-  );
+  console.log(`${name.padEnd(34)} ${whole.toFixed(1).padStart(7)} ms ${rate(whole)}`);
 }

@@ -88,12 +88,14 @@ test("stopping twice is one stop, and stopping after the end is fine", async () 
   child.send("into the void");
 });
 
-test("of a flood on stderr the last 8 KiB are kept, and the child is not held up", async () => {
+test("of a flood on stderr the last lines are kept, and the child is not held up", async () => {
   const { child, ready } = await start("flood-stderr");
   await ready;
   const { stderrTail } = await child.stop();
   expect(stderrTail.endsWith("the last words")).toBe(true);
   expect(stderrTail.length).toBeLessThanOrEqual(8 * 1024);
+  const [, ...lines] = stderrTail.split("\n").toReversed();
+  expect(new Set(lines.map(({ length }) => length))).toEqual(new Set([999])); // whole lines only
 });
 
 test("a line that never ends kills the child", async () => {
