@@ -61,17 +61,17 @@ function reachValues({ reach, host, cloudflaredTunnel, keep }: Answers, { values
     case "openai":
       return { tunnel: "openai", ...none, public_url: null };
     case "ngrok":
-      return { ...none, tunnel: "ngrok", ngrok_domain: host, public_url: address };
+      return { tunnel: "ngrok", ...none, ngrok_domain: host, public_url: address };
     case "cloudflared":
       return {
-        ...none,
         tunnel: "cloudflared",
+        ...none,
         cloudflared_tunnel: cloudflaredTunnel,
         cloudflared_hostname: host,
         public_url: address,
       };
     case "quick":
-      return { ...none, tunnel: "cloudflared", public_url: null };
+      return { tunnel: "cloudflared", ...none, public_url: null };
     case "local":
       // A public_url without a tunnel of ours is the owner's own way in.
       return { ...none, tunnel: null, ...(values["tunnel"] === undefined ? {} : { public_url: null }) };

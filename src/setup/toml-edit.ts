@@ -110,13 +110,23 @@ function setKeys(lines: string[], from: number, to: number, before: TomlTable, c
       lines.splice(at, span, ...fresh);
       end += fresh.length - span;
     } else if (fresh.length > 0) {
-      // Before the comments that belong to what follows, after those at the top of the file.
-      const isTop = from === 0 && lines.slice(0, end).every((line) => /^\s*(#|$)/.test(line));
-      const place = isTop ? end : lastStatement(lines, from - 1, end);
+      const place = placeFor(lines, from, end);
+      // What is glued to the next table stays apart from the new line.
+      if (from === 0 && /^\s*[#[]/.test(lines[place] ?? "")) fresh.push("");
       lines.splice(place, 0, ...fresh);
       end += fresh.length;
     }
   }
+}
+
+/** Behind the last statement; or behind the comments that open the file, but not between a table and its comments. */
+function placeFor(lines: readonly string[], from: number, end: number): number {
+  const last = lastStatement(lines, from - 1, end);
+  if (from > 0 || last > 0) return last;
+  let above = end;
+  if (end < lines.length) while (above > 0 && /^\s*#/.test(lines[above - 1] ?? "")) above--;
+  while (above > 0 && (lines[above - 1] ?? "").trim() === "") above--;
+  return above;
 }
 
 function keyOf(line: string): string | null {

@@ -80,6 +80,15 @@ describe("changing a config file", () => {
     expect(text).toBe('keychain = true\n\n[[projects]]\nname = "shop"\npath = "/srv/shop"\nwrite = true\n');
   });
 
+  it.each([
+    ['# b\n[[projects]]\npath = "/a"\n', 'port = 1\n\n# b\n[[projects]]\npath = "/a"\n'],
+    ['# top\n\n# b\n[[projects]]\npath = "/a"\n', '# top\nport = 1\n\n# b\n[[projects]]\npath = "/a"\n'],
+    ['# top\n\n[[projects]]\npath = "/a"\n', '# top\nport = 1\n\n[[projects]]\npath = "/a"\n'],
+  ])("does not come between a project and its comment: %j", (before, after) => {
+    const projects = [{ index: 0, table: { path: "/a" } }];
+    expect(editToml(before, { values: { port: 1 }, projects }).text).toBe(after);
+  });
+
   it("puts keys below the comments at the top, and above the first table", () => {
     const { text } = editToml("# mine\n# all mine\n", { values: { port: 1 }, projects: [] });
     expect(text).toBe("# mine\n# all mine\nport = 1\n");
@@ -88,7 +97,7 @@ describe("changing a config file", () => {
         values: { port: 1 },
         projects: [{ index: 0, table: { path: "/a" } }],
       }).text,
-    ).toBe('port = 1\n[[projects]]\npath = "/a"\n');
+    ).toBe('port = 1\n\n[[projects]]\npath = "/a"\n');
   });
 
   it.each<[string, string, { values: Record<string, unknown>; projects: ProjectEdit[] }]>([
