@@ -1,6 +1,6 @@
 /** The values that the bridge itself knows to be secret, so that they can be struck out wherever they appear. */
 
-const SECRET_NAME = /KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSCODE|CREDENTIAL/i;
+const SECRET_NAME = /KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSCODE|TUNNEL_ID|CREDENTIAL/i;
 const SHORTEST = 12;
 
 /** The bridge's own credentials, and what lies in variables that are named like secrets. */

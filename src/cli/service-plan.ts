@@ -27,6 +27,8 @@ const isSecretSetting = (name: string): boolean =>
   name !== "secrets" &&
   SECRET_SETTING.test(toEnvironmentName(name).slice("CODEX_GPT_BRIDGE_".length)) &&
   name !== "disableSecretScan";
+/** Where no project is: `serve` takes the current directory for one, and a service has none. */
+const NOWHERE = "/dev/null";
 /** A path, which means something else where the service runs. */
 const PATHS: ReadonlySet<string> = new Set(["config", "root", "stateDir"]);
 
@@ -67,11 +69,11 @@ export async function prepareService(
   const own = Object.fromEntries(
     settingNames.map((name) => [toFlag(name), absolute(name, flags, terminal.cwd)]),
   );
-  const loaded = await loadConfigWithSecrets({ environment: seen, cwd: plan.home }, own);
+  const loaded = await loadConfigWithSecrets({ environment: seen, cwd: NOWHERE }, own);
   const unseen = unseenVariables(environment);
   if (!loaded.ok) return fail(loaded.failure.map(({ setting, problem }) => `${setting}: ${problem}`));
   const { config, notes } = loaded.value;
-  const problems = await problemsOf(config, plan.home);
+  const problems = await problemsOf(config);
   if (problems.length > 0) return fail([...problems, ...notes, ...unseen]);
   const { PATH = "" } = plan.environment;
   const codex = await findCodex({
@@ -91,15 +93,15 @@ function absolute(name: string, flags: Flags, cwd: string): string | boolean | u
   return typeof value === "string" && PATHS.has(name) ? resolve(cwd, value) : value;
 }
 
-async function problemsOf(config: Config, home: string): Promise<string[]> {
+async function problemsOf(config: Config): Promise<string[]> {
   const problems: string[] = [];
   const setup = `run: ${ownCommand()} setup`;
   // The OpenAI tunnel makes a secret of its own at each start.
   if (config.tunnel !== "openai" && !(await hasAuth(config, Date.now()))) {
     problems.push(`no token or other credential is kept for it; ${setup}`);
   }
-  if (config.projects.some(({ path }) => path === home)) {
-    problems.push(`no project is configured, and the home directory is none; ${setup}`);
+  if (config.projects.some(({ path }) => path === NOWHERE)) {
+    problems.push(`no project is configured; ${setup}`);
     return problems;
   }
   const projects = await identifyProjects(config);

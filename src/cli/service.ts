@@ -4,12 +4,12 @@
  */
 import { packageRoot } from "../lib/version.ts";
 import type { ServiceManager } from "../service/service-manager.ts";
-import { openCommandLine, toShown } from "./command-flags.ts";
+import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
 import { type Flags, loadConfigFor } from "./flags.ts";
 import { askBridge, awaitBridge, bridgeUrl } from "./service-health.ts";
 import { showLogs } from "./service-logs.ts";
 import { prepareService, planFor } from "./service-plan.ts";
-import { homeOf, serviceManagerFor } from "./service-manager.ts";
+import { serviceManagerFor } from "./service-manager.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
 const HELP = `Usage: codex-gpt-bridge service <what> [flags]
@@ -134,11 +134,8 @@ async function status(terminal: Terminal, manager: ServiceManager, flags: Flags)
   const found = await manager.status();
   if (!found.ok) return refuse(terminal, found.failure, EXIT_FAILED);
   const { running, pid, state, installed } = found.value;
-  const home = homeOf(terminal.environment);
-  const config = await loadConfigFor(
-    { ...terminal, cwd: home },
-    { config: flags["config"], port: flags["port"] },
-  );
+  const { config: configFile, port } = flags;
+  const config = await loadConfigFor(terminal, { config: configFile, port, roots: NO_PROJECT });
   const url = config.ok ? bridgeUrl(config.value) : null;
   const answer = url === null ? null : await askBridge(url);
   terminal.stdout.write(

@@ -2,9 +2,7 @@
  * A newcomer with a clean clone, an empty home and only the README: from `npm run setup` to the first answer of Codex,
  * at a real terminal. Instead of `npm ci` the dependencies of this checkout are linked and the build is run.
  */
-import { execFileSync } from "node:child_process";
 import {
-  cpSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -15,16 +13,16 @@ import {
   writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeScriptedCodexHome } from "../../src/demo/scripted-model/codex-home.ts";
 import { startScriptedModel, type ScriptedModel } from "../../src/demo/scripted-model/scripted-model.ts";
 import { say, shell } from "../../src/demo/scripted-model/steps.ts";
+import { makeCleanClone, plainPath } from "../support/clean-clone.ts";
 import { codexBinaries } from "../support/scripted-codex.ts";
 import { hasTmux, openTmux, type TmuxSession } from "../support/tmux-session.ts";
 
-const checkout = join(import.meta.dirname, "..", "..");
 const QUESTION = "What does this project do?";
 
 let scratch = "";
@@ -45,13 +43,13 @@ beforeAll(async () => {
   writeFileSync(join(home, "app", "README.md"), "Counts the birds in the garden.\n");
   writeFileSync(join(home, "app", ".env"), "DATABASE_PASSWORD=0f3a9c1d5e7b2468ace0\n");
   symlinkSync(codexBinaries["0.169.0"], join(home, "bin", "codex"));
-  copyClone();
+  makeCleanClone(clone);
   model = await startScriptedModel();
   model.script(QUESTION, [shell("cat README.md"), say("It counts the birds in the garden.")]);
   await writeScriptedCodexHome(join(home, ".codex"), model.url);
   terminal = await openTmux({
     cwd: clone,
-    env: { HOME: home, PATH: newcomersPath(), TERM: "screen-256color" },
+    env: { HOME: home, PATH: plainPath(join(home, "bin")), TERM: "screen-256color" },
   });
 });
 
@@ -60,25 +58,6 @@ afterAll(async () => {
   await model?.close();
   rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 });
-
-/** What git knows, as it is now. */
-function copyClone(): void {
-  const names = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "-z"], { cwd: checkout })
-    .toString()
-    .split("\0")
-    .filter((name) => name !== "");
-  for (const name of names) {
-    mkdirSync(dirname(join(clone, name)), { recursive: true });
-    cpSync(join(checkout, name), join(clone, name));
-  }
-  symlinkSync(join(checkout, "node_modules"), join(clone, "node_modules"));
-}
-
-function newcomersPath(): string {
-  const { PATH = "" } = process.env;
-  const directories = PATH.split(delimiter).filter((entry) => !entry.startsWith(checkout));
-  return [join(home, "bin"), ...directories].join(delimiter);
-}
 
 describe.runIf(hasTmux)("a newcomer", () => {
   it("gets from a clean clone to the first answer of Codex", { timeout: 300_000 }, async () => {
