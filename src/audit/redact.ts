@@ -22,13 +22,15 @@ export interface RedactorParts {
 
 export interface Redactor {
   readonly redact: (text: string) => string;
+  /** Where in `text` something would be replaced, and by what; sorted, not overlapping. */
+  readonly find: (text: string) => readonly Replacement[];
   /** A copy of a JSON value with every string redacted; keys stay, and what they say of their value counts. */
   readonly redactDeep: <T>(value: T) => T;
   /** How many secrets were replaced so far; directories are not counted. */
   readonly count: () => number;
 }
 
-interface Replacement {
+export interface Replacement {
   readonly start: number;
   readonly end: number;
   readonly by: string;
@@ -99,7 +101,7 @@ export function createRedactor(parts: RedactorParts = {}): Redactor {
       Object.entries(value).map(([name, item]) => [name, redactField(name, item, depth + 1)]),
     );
   };
-  return { redact, redactDeep: <T>(value: T) => deep(value, 0) as T, count: () => replaced };
+  return { redact, find, redactDeep: <T>(value: T) => deep(value, 0) as T, count: () => replaced };
 }
 
 function gateFor(fixed: readonly Fixed[]): Gate {

@@ -38,6 +38,8 @@ Examples:
 const OPTIONS = { json: { type: "boolean" }, bundle: { type: "string" } } as const;
 /** What Codex needs to stop comes on top: 20 s are promised. */
 const DEADLINE_MS = 15_000;
+/** A keychain that asks its user first is not waited for. */
+const KEYCHAIN_MS = 3_000;
 
 export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
   const opened = openCommandLine(terminal, argv, OPTIONS, HELP);
@@ -54,7 +56,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     import("./doctor-context.ts"),
     import("./doctor-secrets.ts"),
   ]);
-  const loaded = await loadConfigWithSecrets(terminal, flags);
+  const loaded = await loadConfigWithSecrets(terminal, flags, KEYCHAIN_MS);
   const config = loaded.ok ? ok(loaded.value.config) : loaded;
   const environment = loaded.ok ? loaded.value.environment : terminal.environment;
   const secrets = doctorSecrets(config.ok ? config.value : null, environment);

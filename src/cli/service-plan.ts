@@ -7,6 +7,7 @@ import { settingNames, settings } from "../config/settings.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { planService } from "../service/plan-service.ts";
 import type { ServicePlan } from "../service/service-plan.ts";
+import { isSecretSetting } from "./doctor-secrets.ts";
 import type { Flags } from "./flags.ts";
 import { hasAuth } from "./door-check.ts";
 import { ownCommand } from "./own-command.ts";
@@ -22,11 +23,6 @@ export interface PreparedService {
   readonly notes: readonly string[];
 }
 
-const SECRET_SETTING = /TOKEN|SECRET|PASSCODE|KEY$/;
-const isSecretSetting = (name: string): boolean =>
-  name !== "secrets" &&
-  SECRET_SETTING.test(toEnvironmentName(name).slice("CODEX_GPT_BRIDGE_".length)) &&
-  name !== "disableSecretScan";
 /** Where no project is: `serve` takes the current directory for one, and a service has none. */
 const NOWHERE = "/dev/null";
 /** A path, which means something else where the service runs. */

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, realpath, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { loadConfig, type ConfigProblem } from "../config/load.ts";
+import { loadConfig, type Config, type ConfigProblem } from "../config/load.ts";
 import { secretItems, serviceOf, type SecretItemName } from "../keychain/secret-items.ts";
 import type { SecretStore } from "../keychain/secret-store.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
@@ -16,6 +16,7 @@ import { editToml } from "../setup/toml-edit.ts";
 import { identifyProjects, judgePlaces } from "./projects.ts";
 import type { Gathered } from "./setup-beforehand.ts";
 import type { Terminal } from "./terminal.ts";
+import { planTunnel } from "./tunnel-plan.ts";
 
 export interface Prepared {
   readonly text: string;
@@ -35,7 +36,7 @@ const HEADING = "# codex-gpt-bridge; docs/config.md lists every setting. Made by
 /** The new config file, known to be one that the bridge starts with. */
 export async function prepareSetup(
   terminal: Terminal,
-  { before, configFile, values }: Gathered,
+  { before, configFile, values, kept }: Gathered,
   answers: Answers,
 ): Promise<Result<Prepared, ConfigProblem[]>> {
   const { existing } = before;
@@ -51,9 +52,20 @@ export async function prepareSetup(
   if (!config.ok) return config;
   const projects = await identifyProjects(config.value);
   if (!projects.ok) return projects;
-  const misplaced = await judgePlaces(config.value, projects.value);
-  if (misplaced.length > 0) return fail(misplaced);
-  return ok({ ...edited, keep: withOwnSecrets(answers, before) });
+  const keep = withOwnSecrets(answers, before);
+  const problems = [
+    ...(await judgePlaces(config.value, projects.value)),
+    ...judgeTunnel(config.value, new Map([...kept, ...keep])),
+  ];
+  return problems.length > 0 ? fail(problems) : ok({ ...edited, keep });
+}
+
+/** Would `serve` open this tunnel, with what the store will have? */
+function judgeTunnel(config: Config, secrets: ReadonlyMap<SecretItemName, string>): ConfigProblem[] {
+  if (config.tunnel === "none") return [];
+  const environment = [...secrets].map(([name, value]) => [secretItems[name].variable, value]);
+  const planned = planTunnel(config.tunnel, config, Object.fromEntries(environment), "own");
+  return planned.ok ? [] : planned.failure;
 }
 
 /** The bridge's own credentials: what was given stays, and a token is made where there is none. */

@@ -12,6 +12,7 @@ import type { Reach, SecretsPolicy } from "../setup/answers.ts";
 import { parseExisting, type Existing } from "../setup/existing.ts";
 import type { Beforehand } from "../setup/interview.ts";
 import { SECRETS_IN_FILE } from "../setup/plan.ts";
+import { isSecretSetting } from "./doctor-secrets.ts";
 import type { Flags } from "./flags.ts";
 import type { Terminal } from "./terminal.ts";
 import { openOwnStores } from "./with-secrets.ts";
@@ -20,6 +21,8 @@ export interface Gathered {
   readonly before: Beforehand;
   readonly configFile: string;
   readonly stores: Stores;
+  /** What a store has already. */
+  readonly kept: ReadonlyMap<SecretItemName, string>;
   /** The Codex command. */
   readonly codex: string;
   readonly port: number;
@@ -42,7 +45,6 @@ const ASKED_TUNNEL = new Set([
   "cloudflaredTunnel",
   "cloudflaredHostname",
 ]);
-const SECRET = new Set(["token", "headerSecret", "oauthPasscode", "oauthClientSecret"]);
 
 export async function gatherBeforehand(
   terminal: Terminal,
@@ -62,9 +64,6 @@ export async function gatherBeforehand(
     ...(read.ok
       ? []
       : [{ setting: configFile, problem: `cannot be read, and is left alone: ${read.failure}` }]),
-    ...(tunnel !== null && !Object.hasOwn(TUNNELS, tunnel)
-      ? [{ setting: "--tunnel", problem: "has to be one of: openai, ngrok, cloudflared, none" }]
-      : []),
   ];
   if (!read.ok || problems.length > 0) return fail(problems);
   const existing = read.value;
@@ -89,7 +88,7 @@ export async function gatherBeforehand(
     text(existing.values["codex"]) ??
     "codex";
   const port = Number(given.values["port"] ?? existing.values["port"] ?? 8765);
-  return ok({ before, configFile, stores, codex, port, values: given.values });
+  return ok({ before, configFile, stores, kept: kept.values, codex, port, values: given.values });
 }
 
 async function readExisting(configFile: string): Promise<Result<Existing, string>> {
@@ -109,7 +108,7 @@ function settingsOfFlags(flags: Flags): { values: Record<string, unknown>; probl
     if (flag === undefined) continue;
     const setting = `--${toFlag(name)}`;
     const parsed = settings.shape[name].safeParse(flag);
-    if (SECRET.has(name)) {
+    if (isSecretSetting(name)) {
       problems.push({
         setting,
         problem: `can be seen by every program; set ${toEnvironmentName(name)} instead`,

@@ -48,7 +48,6 @@ const OPTIONS = {
   service: { type: "boolean" },
   store: { type: "string" },
   "dry-run": { type: "boolean" },
-  tunnel: { type: "string" },
 } as const;
 
 export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {

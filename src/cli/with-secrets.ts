@@ -11,6 +11,9 @@ import { ok, type Result } from "../lib/result.ts";
 import { loadConfigFor, type Flags } from "./flags.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** The keychain may ask its owner to unlock it, or for permission. */
+const KEYCHAIN_WAIT_MS = 60_000;
+
 type Environment = Terminal["environment"];
 
 export interface ConfigWithSecrets {
@@ -24,6 +27,7 @@ export interface ConfigWithSecrets {
 export async function loadConfigWithSecrets(
   terminal: Pick<Terminal, "environment" | "cwd">,
   flags: Flags,
+  keychainMs?: number,
 ): Promise<Result<ConfigWithSecrets, ConfigProblem[]>> {
   const first = await loadConfigFor(terminal, flags);
   const { environment } = terminal;
@@ -31,7 +35,7 @@ export async function loadConfigWithSecrets(
   if (!first.value.keychain) return ok({ config: first.value, environment, notes: [] });
   const [{ readSecrets }, stores] = await Promise.all([
     import("../keychain/read-secrets.ts"),
-    openOwnStores(first.value, environment),
+    openOwnStores(first.value, environment, keychainMs),
   ]);
   const { values, problems: notes } = await readSecrets(stores, missingItems(first.value, environment));
   const filled: Record<string, string | undefined> = { ...environment };
@@ -44,11 +48,13 @@ export async function loadConfigWithSecrets(
 export async function openOwnStores(
   config: Pick<Config, "configFile">,
   environment: Environment,
+  waitMs: number = KEYCHAIN_WAIT_MS,
 ): Promise<Stores> {
   const { openStores } = await import("../keychain/open-stores.ts");
   return openStores({
     platform: process.platform,
     environment,
+    waitMs,
     filePath: secretsFileOf(config.configFile, environment),
   });
 }

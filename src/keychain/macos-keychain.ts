@@ -13,21 +13,21 @@ export interface MacosKeychainParts {
   /** The account of every item: the user's name. */
   readonly account: string;
   readonly env: Readonly<Record<string, string>>;
+  /** How long one answer may take. */
+  readonly waitMs: number;
 }
 
-/** The keychain may ask its user for permission, so this is long. */
-const TIMEOUT_MS = 60_000;
 /** errSecItemNotFound as an exit code. */
 const NOT_FOUND = 44;
 
 export function createMacosKeychain(parts: MacosKeychainParts): SecretStore {
-  const { command, account, env } = parts;
+  const { command, account, env, waitMs } = parts;
   const security = async (args: readonly string[], input?: string): Promise<ProgramEnd> =>
     runProgram({
       command,
       args,
       env,
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: waitMs,
       ...(input === undefined ? {} : { input }),
     });
 

@@ -17,6 +17,8 @@ export interface StoreSearch {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Where secrets are kept when there is no keychain. */
   readonly filePath: string;
+  /** How long the keychain may take for an answer. */
+  readonly waitMs: number;
 }
 
 const SECURITY = "/usr/bin/security";
@@ -27,18 +29,18 @@ export async function openStores(search: StoreSearch): Promise<Stores> {
   return { system: await openSystemStore(search), file: createSecretFile(search.filePath) };
 }
 
-async function openSystemStore({ platform, environment }: StoreSearch): Promise<SecretStore | null> {
+async function openSystemStore({ platform, environment, waitMs }: StoreSearch): Promise<SecretStore | null> {
   const env: Record<string, string> = {};
   for (const name of [...PASSED, "PATH", "XDG_RUNTIME_DIR"]) {
     const value = environment[name];
     if (value !== undefined) env[name] = value;
   }
   const account = accountOf(environment);
-  if (platform === "darwin") return createMacosKeychain({ command: SECURITY, account, env });
+  if (platform === "darwin") return createMacosKeychain({ command: SECURITY, account, env, waitMs });
   const command = platform === "linux" ? await findProgram("secret-tool", environment["PATH"]) : null;
   const hasBus =
     environment["DBUS_SESSION_BUS_ADDRESS"] !== undefined || environment["XDG_RUNTIME_DIR"] !== undefined;
-  return command === null || !hasBus ? null : createSecretService({ command, account, env });
+  return command === null || !hasBus ? null : createSecretService({ command, account, env, waitMs });
 }
 
 function accountOf(environment: StoreSearch["environment"]): string {

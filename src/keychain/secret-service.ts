@@ -13,16 +13,15 @@ export interface SecretServiceParts {
   readonly account: string;
   /** What it takes to reach the session's bus. */
   readonly env: Readonly<Record<string, string>>;
+  /** How long one answer may take. */
+  readonly waitMs: number;
 }
 
-/** The keyring may ask its user to unlock it. */
-const TIMEOUT_MS = 60_000;
-
 export function createSecretService(parts: SecretServiceParts): SecretStore {
-  const { command, account, env } = parts;
+  const { command, account, env, waitMs } = parts;
   const attributes = (item: SecretItem): string[] => ["service", serviceOf(item), "account", account];
   const secretTool = async (args: readonly string[], input = ""): Promise<ProgramEnd> =>
-    runProgram({ command, args, env, input, timeoutMs: TIMEOUT_MS });
+    runProgram({ command, args, env, input, timeoutMs: waitMs });
 
   async function read(item: SecretItem): Promise<Result<string | null, string>> {
     const end = await secretTool(["lookup", ...attributes(item)]);

@@ -47,13 +47,12 @@ async function askOpenai(ask: Asker, before: Beforehand): Promise<Map<SecretItem
   const keep = new Map<SecretItemName, string>();
   const { existing, kept, given } = before;
   const isKept = kept.has("controlPlaneTunnelId") || typeof existing.values["tunnel_id"] === "string";
-  const first = given.get("controlPlaneTunnelId") ?? "";
-  if (!isKept || !(await stays(ask, "The tunnel's id"))) {
+  const inEnvironment = given.get("controlPlaneTunnelId");
+  if (inEnvironment !== undefined) keep.set("controlPlaneTunnelId", inEnvironment);
+  else if (!isKept || !(await stays(ask, "The tunnel's id"))) {
     const message = "Tunnel id:";
-    keep.set(
-      "controlPlaneTunnelId",
-      await ask.text({ message, first, hint: "tunnel_…", check: checkTunnelId }),
-    );
+    const id = await ask.text({ message, first: "", hint: "tunnel_…", check: checkTunnelId });
+    keep.set("controlPlaneTunnelId", id);
   }
   for (const [name, key] of await askKeys(ask, before, { controlPlaneApiKey: "API key of the tunnel:" })) {
     keep.set(name, key);

@@ -149,6 +149,23 @@ describe("codex-gpt-bridge setup --yes", () => {
     expect(out + err + written()).not.toContain(TOKEN);
   });
 
+  it("sets OpenAI's tunnel up from the environment, and its keys go to the store alone", async () => {
+    const environment = {
+      CONTROL_PLANE_API_KEY: KEY,
+      CONTROL_PLANE_TUNNEL_ID: "tunnel_0123456789abcdef0123456789abcdef",
+    };
+    const { code, out } = await setup(["--yes", "--root", "app", "--tunnel", "openai"], environment);
+    expect(code).toBe(0);
+    expect(written()).toContain('tunnel = "openai"\n');
+    expect(kept()).toMatchObject({
+      "control-plane-api-key": KEY,
+      "control-plane-tunnel-id": environment.CONTROL_PLANE_TUNNEL_ID,
+    });
+    expect(out + written()).not.toMatch(/sk-proj|tunnel_0/);
+    expect(out).toContain("Connection: Tunnel");
+    expect((await setup(["--yes"])).out).toContain("says this already");
+  });
+
   it("keeps secrets in the desktop's keyring where there is one, and never among arguments", async () => {
     const tool = installSecretTool(join(home, "bin"));
     const { code, out } = await setup(["--yes", "--root", "app"], {

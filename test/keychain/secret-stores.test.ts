@@ -39,9 +39,9 @@ beforeEach(() => {
 
 const env = { PATH: process.env["PATH"] ?? "" };
 const openMacos = (tool: StandIn): SecretStore =>
-  createMacosKeychain({ command: tool.command, account: "ada", env });
+  createMacosKeychain({ command: tool.command, account: "ada", env, waitMs: 60_000 });
 const openService = (tool: StandIn): SecretStore =>
-  createSecretService({ command: tool.command, account: "ada", env });
+  createSecretService({ command: tool.command, account: "ada", env, waitMs: 60_000 });
 
 describeSecretStore("macOS Keychain", () => openMacos(installSecurity(directory)));
 describeSecretStore("Secret Service", () => openService(installSecretTool(directory)));
@@ -138,7 +138,7 @@ describe("the file of secrets", () => {
 
 describe("the stores of a machine", () => {
   const open = async (platform: string, environment: Record<string, string>) =>
-    openStores({ platform, environment, filePath: join(directory, "secrets.json") });
+    openStores({ platform, environment, filePath: join(directory, "secrets.json"), waitMs: 60_000 });
 
   it("are the Keychain on macOS, the Secret Service where there are a bus and its tool, and always the file", async () => {
     installSecretTool(directory);
