@@ -111,9 +111,8 @@ async function runIn(scratch: string, terminal: Terminal): Promise<number> {
 
 const NEXT_STEPS = `
 That was the whole walk. Next, with your own Codex and project:
-  export CODEX_GPT_BRIDGE_TOKEN=$(openssl rand -hex 32)
+  npm run setup
   npm start
-README.md says how to connect ChatGPT.
 `;
 
 /** The Codex that npm installed for development, so that the demo runs on a machine without one. */
