@@ -2,10 +2,10 @@
  * An audit log that several processes write at once: one chain, and each of them finds its end anew, behind a lock that
  * the operating system lets go of when its holder dies. For a few lines a minute; who writes many has a log of his own.
  */
-import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { makeOwnFile } from "../lib/make-own-file.ts";
 import { pause } from "../lib/pause.ts";
 import { toFields, toStoredEntry, type AuditEntry, type EntryRules } from "./audit-entry.ts";
 import { createChainWriter } from "./chain-writer.ts";
@@ -70,7 +70,7 @@ export function createSharedAuditLog(options: SharedAuditLogOptions): RecordShar
 async function lock(directory: string, clock: Clock): Promise<() => void> {
   const { DatabaseSync } = await import("node:sqlite");
   const path = join(directory, LOCK_FILE);
-  closeSync(openSync(path, "a", 0o600));
+  makeOwnFile(path);
   const database = new DatabaseSync(path, { timeout: 0 });
   const deadline = clock.monotonic() + LOCK_PATIENCE_MS;
   for (;;) {

@@ -133,7 +133,10 @@ function words(failure: AskFailure): Words {
     case "file_not_allowed":
       return no(fileWords(failure.file, failure.why), "Leave the file out, or name another one.");
     case "refused_by_model":
-      return no(`The model refused: ${failure.message}`, "Ask in another way, or go on without the answer.");
+      return no(
+        `The model refused: "${failure.message}".`,
+        "Ask in another way, or go on without the answer.",
+      );
     case "incomplete":
       return failure.reason === "max_output_tokens"
         ? no(

@@ -25,9 +25,10 @@ export async function collectAnswer(args: AskResultArgs, call: AskCall, room: As
   if (config.secrets !== "off" && redactor.find(responseId).some(({ isSecret }) => isSecret)) {
     return none({ code: "unknown_response" });
   }
+  const timeoutMs = Math.min(args.timeoutMs ?? DEFAULT_WAIT_MS, config.timeoutMs);
   const end = createCallEnd({
     clock: room.clock,
-    timeoutMs: Math.min(args.timeoutMs ?? DEFAULT_WAIT_MS, config.timeoutMs),
+    timeoutMs,
     client: call.signal,
     shutdown: room.shutdown,
     background: true,
@@ -51,7 +52,7 @@ export async function collectAnswer(args: AskResultArgs, call: AskCall, room: As
       const isLate = end.cause() === "timeout" && failure.code === "cancelled";
       return {
         ...base,
-        failure: isLate ? { code: "timeout", limitMs: DEFAULT_WAIT_MS } : failure,
+        failure: isLate ? { code: "timeout", limitMs: timeoutMs } : failure,
         requestId,
       };
     }

@@ -8,7 +8,7 @@ import type { AskFailure } from "./ask-failure.ts";
 import type { AskArgs } from "./ask-input.ts";
 import type { AskCall, AskRoom } from "./ask-room.ts";
 import { decideReservation, mostTokensOf } from "./budget.ts";
-import { createCallEnd, type CallEnd } from "./call-end.ts";
+import { createCallEnd, type CallEnd, type EndCause } from "./call-end.ts";
 import { collect, hasEnded } from "./collect.ts";
 import { prepareQuestion } from "./prepare-question.ts";
 import { costOf, priceOf, type Price } from "./price.ts";
@@ -30,15 +30,19 @@ export async function askChatgpt(args: AskArgs, call: AskCall, room: AskRoom): P
   if (!paid.ok) return { ...refused(paid.failure), model: asked.model, hasPrice: price !== null };
   const { hold, question } = paid.value;
   const api = await room.api();
+  const timeoutMs = Math.min(args.timeoutMs ?? config.timeoutMs, config.timeoutMs);
   const end = createCallEnd({
     clock: room.clock,
-    timeoutMs: Math.min(args.timeoutMs ?? config.timeoutMs, config.timeoutMs),
+    timeoutMs,
     client: call.signal,
     shutdown: room.shutdown,
     background: question.background,
   });
   try {
-    return await send({ question, price, hold, api, end, call, room }, args.outputSchema !== undefined);
+    return await send(
+      { question, price, hold, api, end, timeoutMs, call, room },
+      args.outputSchema !== undefined,
+    );
   } finally {
     end.release();
   }
@@ -50,6 +54,7 @@ interface Sending {
   readonly hold: Hold;
   readonly api: ResponsesApi;
   readonly end: CallEnd;
+  readonly timeoutMs: number;
   readonly call: AskCall;
   readonly room: AskRoom;
 }
@@ -164,8 +169,8 @@ export function costOfEnded(response: ApiResponse, price: Price | null): number 
   return response.status === "failed" ? 0 : null;
 }
 
-function causeFailure(cause: NonNullable<ReturnType<CallEnd["cause"]>>, { room }: Sending): AskFailure {
-  return cause === "timeout" ? { code: "timeout", limitMs: room.config.timeoutMs } : { code: "cancelled" };
+function causeFailure(cause: EndCause, { timeoutMs }: Sending): AskFailure {
+  return cause === "timeout" ? { code: "timeout", limitMs: timeoutMs } : { code: "cancelled" };
 }
 
 function refused(failure: AskFailure): AskOutcome {

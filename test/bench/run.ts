@@ -18,6 +18,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<Row[]>
   guard: () => import("./guard.ts"),
   confinement: () => import("./confinement.ts"),
   scan: () => import("./names-preflight.ts"),
+  ask: () => import("./ask.ts"),
 };
 
 const known = Object.keys(benches);

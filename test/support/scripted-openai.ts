@@ -135,7 +135,9 @@ export async function startScriptedOpenai(): Promise<ScriptedOpenai> {
         response.socket?.destroy();
         return;
       case "html":
-        response.writeHead(200, { "content-type": "text/html" }).end("<html>a proxy</html>");
+        response
+          .writeHead(200, { "content-type": "text/html", "x-request-id": `req_${requests}` })
+          .end("<html>a proxy</html>");
         return;
       case "silence":
         return;

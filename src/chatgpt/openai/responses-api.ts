@@ -90,7 +90,7 @@ export async function createResponsesApi(parts: ResponsesApiParts): Promise<Resp
       const { failure } = toSdkFailure(error, question.model);
       return fail({ ...lost(requestId), ...(failure.code === "network" ? { failure } : {}) });
     }
-    return fail(lost(requestId));
+    return fail(isAccepted ? lost(requestId) : nonsense(requestId));
   }
 
   async function ask(

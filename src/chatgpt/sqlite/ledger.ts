@@ -3,9 +3,10 @@
  * all others. A reservation belongs to a process as long as it renews it: what a killed one left is released when it was
  * never sent, and counts as what it held when it may have been paid for. Nothing of it is ever forgotten within its month.
  */
-import { closeSync, fchmodSync, mkdirSync, openSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { makeOwnFile } from "../../lib/make-own-file.ts";
 import { fail, ok } from "../../lib/result.ts";
 import { inTransaction } from "../../jobs/sqlite/transaction.ts";
 import { decideSpend, periodsOf, type Spent } from "../budget.ts";
@@ -48,9 +49,7 @@ const MIGRATIONS: readonly string[] = [
 export function openLedger(directory: string): Ledger {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, LEDGER_FILE);
-  const file = openSync(path, "a", 0o600);
-  fchmodSync(file, 0o600);
-  closeSync(file);
+  makeOwnFile(path);
   const sql = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     prepare(sql);
