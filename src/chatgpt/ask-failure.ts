@@ -161,7 +161,7 @@ function words(failure: AskFailure): Words {
       );
     case "upstream":
       return yes(
-        `OpenAI failed${failure.status === null ? "" : ` (${failure.status})`}: ${failure.message}`,
+        `OpenAI failed${failure.status === null ? "" : ` (${failure.status})`}: ${failure.message}.`,
         "Ask again in a moment.",
       );
     case "unknown_response":

@@ -1,4 +1,5 @@
-/** What a call of the two tools needs besides its arguments; made once at start, its heavy parts with the first question. */
+/** What a call of the two tools needs besides its arguments; made with the first call, its heavy parts with the first question. */
+import type { AskEntry } from "../audit/audit-entry.ts";
 import type { Redactor } from "../audit/redact.ts";
 import type { AskConfig } from "../config/ask-load.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -28,6 +29,8 @@ export interface AskRoom {
     found: readonly { readonly kind: string; readonly reason: "name" | "content" }[],
   ): Promise<boolean>;
   newCallId(): string;
+  /** Resolves when the line is kept; never rejects. */
+  record(entry: AskEntry): Promise<void>;
 }
 
 /** What is told of a call while it runs. */

@@ -11,7 +11,7 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import type { z } from "zod";
-import type { AskEntry } from "../audit/audit-entry.ts";
+import type { Clock } from "../lib/clock.ts";
 import { version } from "../lib/version.ts";
 import { NOTHING_ASKED, toAskContent, type AskOutcome } from "./ask-answer.ts";
 import type { AskFailure } from "./ask-failure.ts";
@@ -33,8 +33,8 @@ export interface AskServer {
   whenIdle(): Promise<void>;
 }
 
-/** `record` resolves when the line is kept; it never rejects. */
-export function createAskServer(room: AskRoom, record: (entry: AskEntry) => Promise<void>): AskServer {
+/** `openRoom` is called with each call: nothing but the list of tools is needed before the first. */
+export function createAskServer(openRoom: () => Promise<AskRoom>, clock: Clock): AskServer {
   const running = new Set<Promise<unknown>>();
   const info = { name: "codex-chatgpt-mcp", title: "Ask ChatGPT", version };
   const options = { capabilities: { tools: {} }, instructions: INSTRUCTIONS };
@@ -44,16 +44,17 @@ export function createAskServer(room: AskRoom, record: (entry: AskEntry) => Prom
     args: Readonly<Record<string, unknown>>,
     context: ServerContext,
   ): Promise<CallToolResult> {
-    const arrivedAt = room.clock.monotonic();
-    const redactionsBefore = room.redactor.count();
+    const arrivedAt = clock.monotonic();
     const progress = { phase: "preparing", outputTokens: 0 };
     const call: AskCall = { signal: context.mcpReq.signal, arrivedAt, progress };
-    const stopTelling = tellProgress(context, call, room);
+    const stopTelling = tellProgress(context, call, clock);
     try {
+      const room = await openRoom();
+      const redactionsBefore = room.redactor.count();
       const outcome = await run(name, args, call, room);
-      const elapsedMs = room.clock.monotonic() - arrivedAt;
+      const elapsedMs = clock.monotonic() - arrivedAt;
       const result = outcome === null ? null : toResult(outcome, elapsedMs, room);
-      await record({
+      await room.record({
         ...toEntry(name, args, outcome),
         durationMs: Math.round(elapsedMs),
         redactions: room.redactor.count() - redactionsBefore,
@@ -127,25 +128,25 @@ function toResult(outcome: AskOutcome, elapsedMs: number, room: AskRoom): CallTo
 }
 
 /** At once, and then every few seconds, for a client that asked for it. */
-function tellProgress(context: ServerContext, call: AskCall, room: AskRoom): () => void {
+function tellProgress(context: ServerContext, call: AskCall, clock: Clock): () => void {
   const { _meta: meta, notify } = context.mcpReq;
   const progressToken = meta?.progressToken;
   if (progressToken === undefined) return () => {};
   let stop = (): void => {};
   let last = -1;
   const tell = (): void => {
-    const seconds = (room.clock.monotonic() - call.arrivedAt) / 1_000;
+    const seconds = (clock.monotonic() - call.arrivedAt) / 1_000;
     const { phase, outputTokens } = call.progress;
     const tokens = outputTokens === 0 ? "" : `, about ${outputTokens} output tokens`;
     // It has to grow with every notification.
     last = Math.max(Math.round(seconds * 1_000) / 1_000, last + 0.001);
     const message = `${phase}, ${Math.floor(seconds)} s${tokens}`;
     notify({ method: "notifications/progress", params: { progressToken, progress: last, message } }).catch(
-      (error: unknown) => {
-        room.log.debug({ error: String(error) }, "progress could not be told");
+      () => {
+        // The client has gone; its end is noticed elsewhere.
       },
     );
-    stop = room.clock.after(PROGRESS_EVERY_MS, tell);
+    stop = clock.after(PROGRESS_EVERY_MS, tell);
   };
   tell();
   return () => {

@@ -4,13 +4,11 @@
  */
 import { constants } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
-import { homedir } from "node:os";
-import { dirname, isAbsolute, resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { judgeName } from "../policy/secret-names.ts";
 import { utf16Order } from "../policy/secret-text.ts";
-import { identifyDirectory, isInside, relativeToRoot } from "../workspace/directory.ts";
-import type { DirectoryIdentity } from "../policy/grant.ts";
+import { isInside, relativeToRoot } from "../workspace/directory.ts";
 import { lookAt } from "../workspace/scan-look.ts";
 import type { FileRefusal } from "./ask-failure.ts";
 
@@ -23,24 +21,6 @@ export interface ProjectFile {
   readonly text: string;
   /** What its name says it is, where that is a secret. */
   readonly nameKind: string | null;
-}
-
-/**
- * The project that `cwd` belongs to: the nearest directory above it with a `.git`, else `cwd` itself. null where that
- * would be the home directory or something above it.
- */
-export async function findProject(cwd: string, home = homedir()): Promise<DirectoryIdentity | null> {
-  const start = await realpath(cwd).catch(() => null);
-  const realHome = await realpath(home).catch(() => home);
-  if (start === null || isInside(start, realHome)) return null;
-  let root = start;
-  for (let above = start; !isInside(above, realHome) && above !== dirname(above); above = dirname(above)) {
-    if ((await stat(resolve(above, ".git")).catch(() => null)) !== null) {
-      root = above;
-      break;
-    }
-  }
-  return identifyDirectory(root);
 }
 
 export async function readProjectFile(

@@ -2,20 +2,17 @@
 import { readFile, stat } from "node:fs/promises";
 import { Writable, type Readable } from "node:stream";
 import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/stdio";
-import { askAuditDirectoryOf } from "../audit/audit-directory.ts";
 import { knownSecrets } from "../audit/known-secrets.ts";
-import { createRedactor, type Redactor } from "../audit/redact.ts";
+import type { Redactor } from "../audit/redact.ts";
 import { createAskServer } from "../chatgpt/mcp-server.ts";
-import type { AskRoom } from "../chatgpt/ask-room.ts";
-import { findProject } from "../chatgpt/project-file.ts";
+import { findProject } from "../chatgpt/current-project.ts";
 import { loadAskConfig, type AskConfig } from "../config/ask-load.ts";
 import type { ConfigProblem } from "../config/load.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../lib/log.ts";
+import { once } from "../lib/once.ts";
 import { prettyDestination } from "../lib/pretty-log.ts";
 import { version } from "../lib/version.ts";
-import { isInside } from "../workspace/directory.ts";
-import { exceptionsFileOf } from "./exceptions-file.ts";
 import { EXIT_FINE, EXIT_USAGE, type Output } from "./terminal.ts";
 
 export interface AskProcess {
@@ -58,35 +55,26 @@ export async function serveAskChatgpt(terminal: AskProcess): Promise<number> {
 
 async function serve(terminal: AskProcess, config: AskConfig): Promise<number> {
   const { environment, cwd, stdin, stderr } = terminal;
-  const redactor = createRedactor({ secrets: knownSecrets([config.apiKey ?? undefined], environment) });
-  const log = logFor(stderr, config, redactor);
   const shutdown = new AbortController();
-  const project = await findProject(cwd, environment["HOME"]);
-  const ownPlaces = [config.stateDir, config.configFile].filter((path) => path !== null);
-  if (project !== null && ownPlaces.some((path) => isInside(project.path, path))) {
-    log.warn(
-      {},
-      "the state directory or the config file lies in the project: what works there can change the caps",
-    );
-  }
-  const room: AskRoom = {
-    config,
-    project,
-    cwd,
-    redactor,
-    clock: systemClock,
-    log,
-    shutdown: shutdown.signal,
-    purse: once(async () => openPurse(config, log)),
-    api: once(async () => {
-      const { createResponsesApi } = await import("../chatgpt/openai/responses-api.ts");
-      const { apiKey, baseUrl } = config;
-      return createResponsesApi({ apiKey: apiKey ?? "", baseUrl, clock: systemClock });
-    }),
-    isExcepted: async (root, path, found) =>
-      isExcepted(root, path, found, exceptionsFileOf(config, environment)),
-    newCallId: () => crypto.randomUUID(),
-  };
+  const findsProject = findProject(cwd, environment["HOME"]);
+  const redactor = once(async () => {
+    const { createRedactor } = await import("../audit/redact.ts");
+    return createRedactor({ secrets: knownSecrets([config.apiKey ?? undefined], environment) });
+  });
+  const { log, written } = logFor(stderr, config, redactor);
+  const openRoom = once(async () => {
+    const { createAskRoom } = await import("./ask-room.ts");
+    const project = await findsProject;
+    return createAskRoom({
+      config,
+      environment,
+      cwd,
+      project,
+      redactor: await redactor(),
+      log,
+      shutdown: shutdown.signal,
+    });
+  });
 
   const ended = Promise.withResolvers<void>();
   terminal.onSignal(ended.resolve);
@@ -101,7 +89,7 @@ async function serve(terminal: AskProcess, config: AskConfig): Promise<number> {
   });
   if (stdin.isTTY === true)
     stderr.write("codex-chatgpt-mcp waits for an MCP client on stdin (see --help).\n");
-  const server = createAskServer(room, recorderFor(config, redactor, log));
+  const server = createAskServer(openRoom, systemClock);
   const handle = serveStdio(server.factory, {
     transport: endingTransport(stdin, stdout, ended.resolve),
     onerror(error) {
@@ -113,7 +101,7 @@ async function serve(terminal: AskProcess, config: AskConfig): Promise<number> {
   await ended.promise;
   shutdown.abort();
   await handle.close();
-  await Promise.race([server.whenIdle(), passed(CLOSE_GRACE_MS)]);
+  await Promise.race([server.whenIdle().then(written), passed(CLOSE_GRACE_MS)]);
   clearInterval(alive);
   return EXIT_FINE;
 }
@@ -126,46 +114,6 @@ function endingTransport(stdin: Readable, stdout: Writable, onEnd: () => void): 
   return new StdioServerTransport(stdin, stdout);
 }
 
-async function openPurse(config: AskConfig, log: Log) {
-  const { openLedger } = await import("../chatgpt/sqlite/ledger.ts");
-  const { createPurse } = await import("../chatgpt/purse.ts");
-  const { maxUsdPerCall = null, maxUsdPerDay = null, maxUsdPerMonth = null } = config;
-  const caps = { perCall: maxUsdPerCall, perDay: maxUsdPerDay, perMonth: maxUsdPerMonth };
-  return createPurse(openLedger(config.stateDir), caps, systemClock, log);
-}
-
-function recorderFor(config: AskConfig, redactor: Redactor, log: Log) {
-  const create = once(async () => {
-    const { createSharedAuditLog } = await import("../audit/shared-audit-log.ts");
-    return createSharedAuditLog({
-      directory: askAuditDirectoryOf(config.stateDir),
-      redact: redactor.redact,
-      prompts: config.auditPrompts,
-      clock: systemClock,
-      log,
-      keepDays: config.auditKeepDays,
-      keepBytes: config.auditKeepMb * 1024 * 1024,
-    });
-  });
-  return async (entry: Parameters<Awaited<ReturnType<typeof create>>>[0]): Promise<void> => {
-    const record = await create();
-    await record(entry);
-  };
-}
-
-async function isExcepted(
-  root: string,
-  path: string,
-  found: readonly { readonly kind: string; readonly reason: "name" | "content" }[],
-  file: string,
-): Promise<boolean> {
-  const { applyExceptions, readExceptions } = await import("../workspace/exceptions.ts");
-  const exceptions = await readExceptions(file, [root]);
-  if (!exceptions.ok || exceptions.value.length === 0) return false;
-  const findings = found.map(({ kind, reason }) => ({ path, kind, reason }));
-  return (await applyExceptions(root, findings, exceptions.value, Date.now())).length === 0;
-}
-
 async function readConfigFile(path: string): Promise<{ text: string; mode: number } | null> {
   try {
     const { mode } = await stat(path);
@@ -176,23 +124,21 @@ async function readConfigFile(path: string): Promise<{ text: string; mode: numbe
   }
 }
 
-function logFor(stderr: Output, config: AskConfig, { redact }: Redactor): Log {
-  const write = (text: string): unknown => stderr.write(redact(text));
-  return createLog(config.logLevel, stderr.isTTY === true ? prettyDestination(write, true) : { write });
-}
-
-/** Made when it is first asked for; a failure is not remembered. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | null = null;
-  return async () => {
-    made ??= make();
-    try {
-      return await made;
-    } catch (error) {
-      made = null;
-      throw error;
-    }
+/** Nothing is written before the redactor is there, and everything in its order. */
+function logFor(
+  stderr: Output,
+  config: AskConfig,
+  redactor: () => Promise<Redactor>,
+): { readonly log: Log; readonly written: () => Promise<void> } {
+  let turn: Promise<void> = Promise.resolve();
+  const write = (text: string): void => {
+    turn = turn.then(async () => {
+      const { redact } = await redactor();
+      stderr.write(redact(text));
+    });
   };
+  const destination = stderr.isTTY === true ? prettyDestination(write, true) : { write };
+  return { log: createLog(config.logLevel, destination), written: async () => turn };
 }
 
 function print(terminal: AskProcess, text: string): number {

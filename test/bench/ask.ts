@@ -78,7 +78,9 @@ async function callRow(door: string, place: AskPlace, url: string, isLong: boole
   const reference = () =>
     timed(async () => {
       const stream = await sdk.responses.create({ model: "gpt-6-astra", input: prompt, stream: true });
-      for await (const _event of stream);
+      let events = 0;
+      for await (const event of stream) events += event.type.length;
+      if (events === 0) throw new Error("the stream was empty");
     });
   try {
     await inTurns(20, ours, reference);

@@ -44,7 +44,7 @@ function ask(more: Partial<NewAsk> = {}): NewAsk {
 function reserve(more: Partial<NewAsk> = {}): { callId: string; code: string | null } {
   const wanted = ask(more);
   const result = ledger.reserve(wanted, caps);
-  return { callId: wanted.callId, code: result.ok ? null : `${result.failure.code}` };
+  return { callId: wanted.callId, code: result.ok ? null : result.failure.code };
 }
 
 describe("what a call holds", () => {

@@ -3,7 +3,8 @@ import { linkSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { findProject, MAX_FILE_BYTES, readProjectFile } from "../../src/chatgpt/project-file.ts";
+import { findProject } from "../../src/chatgpt/current-project.ts";
+import { MAX_FILE_BYTES, readProjectFile } from "../../src/chatgpt/project-file.ts";
 
 let scratch = "";
 let root = "";

@@ -22,9 +22,9 @@ export const TEST_KEY = "key-for-tests-only-0123456789";
 export interface AskHouse {
   readonly room: AskRoom;
   readonly project: string;
-  ask(args: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<AskOutput>;
-  collect(responseId?: string, timeoutMs?: number): Promise<AskOutput>;
-  shutdown(): void;
+  readonly ask: (args: Readonly<Record<string, unknown>>, signal?: AbortSignal) => Promise<AskOutput>;
+  readonly collect: (responseId?: string, timeoutMs?: number) => Promise<AskOutput>;
+  readonly shutdown: () => void;
   dispose(): Promise<void>;
 }
 
@@ -65,6 +65,7 @@ export async function startAskRoom(baseUrl: string, settings: Partial<AskConfig>
     purse: async () => purse,
     api: async () => api,
     isExcepted: async () => false,
+    record: async () => {},
     newCallId: () => `call-${(calls += 1)}`,
   };
   const shown = (outcome: AskOutcome, from: number): AskOutput =>
