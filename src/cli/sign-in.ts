@@ -13,8 +13,8 @@ const HELP = `Usage: codex-gpt-bridge sign-in passcode
        codex-gpt-bridge sign-in list [--json]
        codex-gpt-bridge sign-in end <id> | --all
 
-passcode   makes a new passcode and shows it, at a terminal only; you type it in the
-           browser when ChatGPT connects
+passcode   makes a new passcode and shows it, at a terminal only; you type it
+           in the browser when ChatGPT connects
 list       the clients that you have let in
 end        ends a client's sign-in at once; its tokens count no more
 
