@@ -162,7 +162,8 @@ function toCloudflaredTunnel(
 
 /** The host of `public_url`, under which sign-in (OAuth) happens; absent where there is none. */
 function publicHostOf(config: Config): string | undefined {
-  return config.publicUrl === undefined ? undefined : new URL(config.publicUrl).hostname;
+  const url = config.publicUrl === undefined ? null : new URL(config.publicUrl);
+  return url?.protocol === "https:" ? url.hostname : undefined;
 }
 
 /** Who signed in at one host would be sent back to another. */

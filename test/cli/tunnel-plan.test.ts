@@ -17,13 +17,16 @@ const KEYS = {
   NGROK_AUTHTOKEN: "a-token-of-ngrok",
 };
 
-async function configOf(flags: Readonly<Record<string, string>> = {}): Promise<Config> {
-  const loaded = await loadConfig({
+const load = async (flags: Readonly<Record<string, string | boolean>>) =>
+  loadConfig({
     flags: { roots: "/srv/app", ...flags },
     environment: { HOME: "/home/owner" },
     cwd: "/srv",
     readFile: async () => null,
   });
+
+async function configOf(flags: Readonly<Record<string, string>> = {}): Promise<Config> {
+  const loaded = await load(flags);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.failure));
   return loaded.value;
 }
@@ -114,6 +117,19 @@ describe("what is missing or does not fit", () => {
     expect(found).toHaveLength(says.length);
     for (const [index, start] of says.entries()) expect(found[index]).toContain(start);
   });
+});
+
+test.each<[string, Record<string, string | boolean>, string]>([
+  ["a tunnel that is not known", { tunnel: "tailscale" }, "--tunnel"],
+  ["an id that is none", { "tunnel-id": "tunnel_1" }, "--tunnel-id"],
+  ["an address for a host name", { "ngrok-domain": "https://mine.ngrok.app" }, "--ngrok-domain"],
+  ["a host name with a path", { "cloudflared-hostname": "b.example.com/mcp" }, "--cloudflared-hostname"],
+  ["a host name without a dot", { "cloudflared-hostname": "bridge" }, "--cloudflared-hostname"],
+  ["a flag for a tunnel's name", { "cloudflared-tunnel": "--config=/tmp/x" }, "--cloudflared-tunnel"],
+  ["no authentication behind a tunnel", { tunnel: "openai", "no-auth": true }, "--no-auth"],
+])("a setting is refused: %s", async (_name, flags, setting) => {
+  const loaded = await load(flags);
+  expect(loaded.ok ? [] : loaded.failure.map((problem) => problem.setting)).toEqual([setting]);
 });
 
 test.each<{ tunnel: TunnelName; flags: Record<string, string>; hosts: string[] }>([
