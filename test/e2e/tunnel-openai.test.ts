@@ -26,7 +26,7 @@ import {
   type ControlPlane,
 } from "../support/tunnel-control-plane.ts";
 
-const PATIENCE = { timeout: 30_000 };
+const PATIENCE = { timeout: 60_000 };
 
 let model: ScriptedModel;
 let home: ScratchCodexHome;
@@ -130,7 +130,7 @@ describe("calls", () => {
     const last = await caller.finish("codex_job_status", { jobId: first.content.jobId });
     expect(last.content).toMatchObject({ status: "completed", answer: "word ".repeat(45) });
     expect(control.counts()).toMatchObject({ expired: 0, open: 0 });
-  });
+  }, 240_000);
 
   test("whose deadline passes are told so, once, and their job is found again", async () => {
     model.script("slow", [say("done at last", { delayMs: 6_000 })]);
@@ -171,11 +171,11 @@ describe("calls", () => {
 
 describe("a restart", () => {
   test("of the tunnel client: the call in flight is told so, and its job is there for the next one", async () => {
-    model.script("slow", [say("done", { delayMs: 4_000 })]);
+    model.script("slow", [say("done", { delayMs: 8_000 })]);
     const running = await start();
     const first = clientPid(running);
     const args = { prompt: "slow", requestId: "one" };
-    const inFlight = control.call(toolCall("codex_read", args), { ...ERA, timeoutMs: 8_000 });
+    const inFlight = control.call(toolCall("codex_read", args), { ...ERA, timeoutMs: 12_000 });
     await expect.poll(async () => (await modelWasAsked()) > 0, PATIENCE).toBe(true);
     process.kill(first, "SIGKILL");
     await logged(running, "the tunnel is ready", 2);
@@ -188,7 +188,7 @@ describe("a restart", () => {
   });
 
   test("of the bridge, killed with its tunnel open: nothing of the first is left, and the job is found", async () => {
-    model.script("slow", [say("done", { delayMs: 3_000 })]);
+    model.script("slow", [say("done", { delayMs: 8_000 })]);
     const killed = await start();
     const left = clientPid(killed);
     const args = { prompt: "slow", requestId: "one" };
