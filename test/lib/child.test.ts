@@ -98,6 +98,20 @@ test("of a flood on stderr the last lines are kept, and the child is not held up
   expect(new Set(lines.map(({ length }) => length))).toEqual(new Set([999])); // whole lines only
 });
 
+test("lines of stderr are heard by whoever wants them, beside the tail", async () => {
+  const heard: string[] = [];
+  const spawned = await spawnChild(
+    { command: process.execPath, args: [program, "flood-stderr"], env: {}, cwd: scratch },
+    () => {},
+    (line) => heard.push(line),
+  );
+  if (!spawned.ok) throw new Error(spawned.failure.reason);
+  children.push(spawned.value);
+  await expect.poll(() => heard.length).toBe(2_000);
+  expect(new Set(heard)).toEqual(new Set(["e".repeat(999)]));
+  expect((await spawned.value.stop()).stderrTail.endsWith("the last words")).toBe(true);
+});
+
 test("a line that never ends kills the child", async () => {
   const { child, lines } = await start("flood-stdout");
   expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
