@@ -3,7 +3,7 @@
  * that was granted before, and no cookie, stands in for it.
  */
 import { ServerResponse, type IncomingMessage } from "node:http";
-import { errors, type ClientMetadata, type Provider } from "oidc-provider";
+import { errors, type Client, type ClientMetadata, type Provider } from "oidc-provider";
 import { ownerSubject, scopeNames } from "../caller.ts";
 import type { Attempts } from "./attempts.ts";
 import { consentPage, pageHeaders, problemPage, type ConsentView } from "./consent-page.ts";
@@ -37,8 +37,8 @@ export async function answerConsent(
   if (asked === null)
     return problem(400, "This page is no longer valid. Start again from the app that you are connecting.");
   const clientId = String(asked.params["client_id"]);
-  const client = await provider.Client.find(clientId);
-  if (client === undefined)
+  const client = await findClient(provider, clientId);
+  if (client === null)
     return problem(400, "The app that asked is not known any more. Start again from there.");
   const view = toView(parts, client.metadata(), asked, target);
   if (incoming.method !== "POST") return show(200, view, asked);
@@ -114,6 +114,16 @@ export async function answerConsent(
       mergeWithLastSubmission: false,
     });
     return new Response(null, { status: 303, headers: { location, "cache-control": "no-store" } });
+  }
+}
+
+/** null where it is gone, or its document cannot be had any more. */
+async function findClient(provider: Provider, clientId: string): Promise<Client | null> {
+  try {
+    return (await provider.Client.find(clientId)) ?? null;
+  } catch (error) {
+    if (error instanceof errors.OIDCProviderError) return null;
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import type { VerifyToken } from "../bearer.ts";
 import { createRateLimit } from "../rate-limit.ts";
 import { createAccessTokenVerifier } from "./access-token.ts";
 import { createAttempts } from "./attempts.ts";
+import { createClientDocuments } from "./client-documents.ts";
 import { parseClients } from "./clients.ts";
 import { answerConsent } from "./consent.ts";
 import { pageHeaders, problemPage } from "./consent-page.ts";
@@ -57,7 +58,13 @@ export async function createEmbeddedServer(parts: EmbeddedServerParts): Promise<
     clients,
     clientHosts,
     registration: settings.oauthRegistration,
-    fetchDocument: parts.fetchDocument ?? createGuardedFetch({ hosts: clientHosts }),
+    documents: createClientDocuments({
+      fetchDocument: parts.fetchDocument ?? createGuardedFetch({ hosts: clientHosts }),
+      hosts: clientHosts,
+      sql,
+      clock,
+      log,
+    }),
     errorPage: problemPage,
     log,
   });

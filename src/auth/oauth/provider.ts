@@ -13,9 +13,10 @@ import {
 } from "oidc-provider";
 import type { Log } from "../../lib/log.ts";
 import { ownerSubject, scopeNames } from "../caller.ts";
-import { isRedirectAllowed, toKnownMetadata } from "./clients.ts";
+import type { ClientDocuments } from "./client-documents.ts";
+import { isRedirectAllowed } from "./clients.ts";
 import { readFact, writeFact } from "./database.ts";
-import { isFetchable, type FetchDocument } from "./guarded-fetch.ts";
+import { isFetchable } from "./guarded-fetch.ts";
 import { SIGNING_ALGORITHM, type OAuthKeys } from "./signing-keys.ts";
 
 const MINUTE = 60;
@@ -31,7 +32,7 @@ export interface ProviderParts {
   readonly clients: readonly ClientMetadata[];
   readonly clientHosts: readonly string[];
   readonly registration: boolean;
-  readonly fetchDocument: FetchDocument;
+  readonly documents: ClientDocuments;
   readonly errorPage: (message: string) => string;
   readonly log: Log;
 }
@@ -92,7 +93,7 @@ export function createProvider(parts: ProviderParts): Provider {
             ack: "draft-02",
             allowFetch: (_ctx: unknown, clientId: string) => isFetchable(clientId, clientHosts),
             allowClient: letUnsignedClientThrough,
-            cacheDuration: { min: 60, max: 3_600 },
+            cacheDuration: { min: 10 * MINUTE, max: 60 * MINUTE },
           },
           resourceIndicators: {
             enabled: true,
@@ -134,7 +135,8 @@ export function createProvider(parts: ProviderParts): Provider {
           subject === ownerSubject ? { accountId: subject, claims: () => ({ sub: subject }) } : undefined,
         extraTokenClaims: (_ctx, token) => ("grantId" in token ? { grant: token.grantId } : undefined),
         interactions: { url: (_ctx, { uid }) => `/oauth/consent/${uid}` },
-        fetch: async (address) => fetchFor(address instanceof Request ? address.url : String(address)),
+        fetch: async (address) =>
+          parts.documents.fetch(address instanceof Request ? address.url : String(address)),
         renderError(ctx, out) {
           ctx.set("cache-control", "no-store");
           if (ctx.accepts("json", "html") === "html") {
@@ -158,22 +160,6 @@ export function createProvider(parts: ProviderParts): Provider {
   hearEvents();
   return provider;
 
-  async function fetchFor(address: string): Promise<Response> {
-    try {
-      const { text, headers } = await parts.fetchDocument(address);
-      const isDocument = text.includes('"client_id"');
-      const body = isDocument ? JSON.stringify(toKnownMetadata(text, clientHosts)) : text;
-      const kept = headers["cache-control"];
-      return new Response(body, { headers: typeof kept === "string" ? { "cache-control": kept } : {} });
-    } catch (error) {
-      log.warn(
-        { host: URL.parse(address)?.hostname, err: String(error) },
-        "a client's document was not fetched",
-      );
-      throw error;
-    }
-  }
-
   /**
    * ChatGPT's document announces signed calls (`private_key_jwt`), and some of its servers have been seen not to sign.
    * They are taken as a public client, which PKCE and rotating tokens protect, until the client signs for the first time.
@@ -190,8 +176,11 @@ export function createProvider(parts: ProviderParts): Provider {
   function hearEvents(): void {
     provider.on("grant.success", ({ oidc }) => {
       const { client } = oidc;
-      if (client?.tokenEndpointAuthMethod === "private_key_jwt")
-        writeFact(sql, signsFact(client.clientId), "1");
+      if (client === undefined) return;
+      parts.documents.keep(client.clientId);
+      if (client.tokenEndpointAuthMethod !== "private_key_jwt") return;
+      if (client.jwksUri !== undefined) parts.documents.keep(client.jwksUri);
+      if (readFact(sql, signsFact(client.clientId)) === null) writeFact(sql, signsFact(client.clientId), "1");
     });
     provider.on("grant.error", (_ctx, { error, error_detail: detail }) => {
       log.warn({ error, detail }, "a client got no token");

@@ -6,7 +6,9 @@ import {
   chatgptClient,
   chatgptDocument,
   chatgptRedirect,
+  chatgptRedirectOfConnector,
   createAuthorization,
+  obtainTokens,
   openHouse,
   postForm,
   publicUrl,
@@ -202,6 +204,22 @@ describe.each([
       last = next;
     }
     expect(house.logLines.filter(({ level }) => level === "error")).toEqual([]);
+  });
+});
+
+describe("ChatGPT's other client", () => {
+  it("has a document and a redirect address for each connector, and signs in with those", async () => {
+    const client = "https://chatgpt.com/oauth/cb_0123456789/client.json";
+    const document = { ...chatgptDocument, client_id: client, redirect_uris: [chatgptRedirectOfConnector] };
+    house = await openHouse({ documents: { [client]: document } });
+    const changes = { client_id: client, redirect_uri: chatgptRedirectOfConnector };
+    const tokens = await obtainTokens(house.port, changes);
+    expect((await callMcp(house.port, tokens.access_token)).status).toBe(200);
+    const refused = await ask(
+      house.port,
+      createAuthorization({ ...changes, redirect_uri: chatgptRedirect }).address,
+    );
+    expect(refused.status).toBe(400);
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../../src/lib/clock.ts";
 import { ask, createAuthorization, openHouse, postForm, publicUrl, type House } from "./sign-in-house.ts";
 
 let house: House;
@@ -137,7 +138,6 @@ describe("every answer of the authorization server", () => {
 
   it("lets so many begin to sign in and no more, and the others come later", async () => {
     let now = 0;
-    const { systemClock } = await import("../../../src/lib/clock.ts");
     const other = await openHouse({ clock: { ...systemClock, monotonic: () => now } });
     try {
       const { address } = createAuthorization();
@@ -150,6 +150,22 @@ describe("every answer of the authorization server", () => {
       expect((await ask(other.port, "/oauth/jwks")).status).toBe(200);
       now += 1_000;
       expect((await begin()).status).toBe(303);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it("fetches sixty documents a minute at most, however many clients are asked for", async () => {
+    const other = await openHouse({ clock: { ...systemClock, monotonic: () => 0 } });
+    try {
+      const fields = { grant_type: "refresh_token", refresh_token: "x" };
+      for (let count = 0; count < 80; count += 1) {
+        const client = `https://chatgpt.com/oauth/${count}/client.json`;
+        expect((await postForm(other.port, "/oauth/token", { ...fields, client_id: client })).status).toBe(
+          400,
+        );
+      }
+      expect(other.fetched).toHaveLength(60);
     } finally {
       await other.stop();
     }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it } from "vitest";
 import { endSignIns, listSignIns } from "../../../src/auth/oauth/grants.ts";
+import { systemClock } from "../../../src/lib/clock.ts";
 import {
   ask,
   callMcp,
@@ -103,7 +104,6 @@ describe("a refresh token", () => {
 
   it("may be used again for a while where the owner allows it, and not after", async () => {
     let offset = 0;
-    const { systemClock } = await import("../../../src/lib/clock.ts");
     const clock = { ...systemClock, now: () => Date.now() + offset };
     const { port } = await house({ settings: { oauthRefreshGraceSeconds: 120 }, clock });
     const first = await obtainTokens(port);
@@ -144,6 +144,27 @@ describe("a restart", () => {
     expect((await callMcp(after.port, third.access_token)).status).toBe(200);
     expect((await refresh(after.port, first.refresh_token)).status).toBe(400);
     expect((await callMcp(after.port, third.access_token)).status).toBe(401);
+  });
+
+  it("keeps ChatGPT signed in while chatgpt.com does not answer, for a week", async () => {
+    const place = await directory();
+    const before = await openHouse({ directory: place });
+    const tokens = await obtainTokens(before.port);
+    await before.stop();
+    let offset = 0;
+    const clock = { ...systemClock, now: () => Date.now() + offset };
+    const after = await openHouse({ directory: place, documents: {}, clock });
+    const next = parse((await refresh(after.port, tokens.refresh_token)).body);
+    expect((await callMcp(after.port, next.access_token)).status).toBe(200);
+    expect(after.fetched).toEqual([chatgptClient]);
+    // A stranger's client is not remembered by being asked for.
+    expect(
+      (await refresh(after.port, "x", { client_id: "https://chatgpt.com/oauth/other.json" })).status,
+    ).toBe(400);
+    await after.stop();
+    offset = 8 * 86_400_000;
+    const later = await house({ directory: place, documents: {}, clock });
+    expect((await refresh(later.port, next.refresh_token)).status).toBe(400);
   });
 
   it("in the middle of signing in loses nothing", async () => {
