@@ -1,16 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { join } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { freePort } from "./free-port.ts";
-import { openFront, type Front } from "./front.ts";
-import { createBrowser, openHouse, signIn, type House } from "./sign-in-house.ts";
+import { freePort } from "../auth/oauth/free-port.ts";
+import { openFront, type Front } from "../auth/oauth/front.ts";
+import { createBrowser, openHouse, signIn, type House } from "../auth/oauth/sign-in-house.ts";
 
-const suite = join(
-  import.meta.dirname,
-  "../../../node_modules/@modelcontextprotocol/conformance/dist/index.js",
-);
+const manifest = createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/package.json");
+const suite = join(dirname(manifest), "dist", "index.js");
 
 let house: House;
 let front: Front;
