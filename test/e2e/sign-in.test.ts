@@ -206,6 +206,30 @@ test("a public URL is enough to start; nothing of OAuth is there without one", a
   }
 });
 
+test("the server's modules are loaded only where somebody can sign in", async () => {
+  const loaded = async (flags: readonly string[]): Promise<string[]> => {
+    const hooks = join(import.meta.dirname, "../support/print-loaded.mjs");
+    const bridge = await startBridge({
+      codex: codexBinaries["0.169.0"],
+      codexHome: home.path,
+      roots: [project.path],
+      flags,
+      env: { NODE_OPTIONS: `--import=${hooks}` },
+    });
+    // Ready means that everything that is loaded at start is there.
+    const { stderr } = await bridge.stop();
+    const line = stderr.split("\n").find((text) => text.startsWith("loaded "));
+    return JSON.parse(line?.slice("loaded ".length) ?? "[]");
+  };
+  const isOAuth = (url: string): boolean =>
+    /\/src\/auth\/oauth\/|\/node_modules\/(?:oidc-provider|jose|koa)\//.test(url);
+  const without = await loaded([]);
+  expect(without.length).toBeGreaterThan(50);
+  expect(without.filter((url) => isOAuth(url))).toEqual([]);
+  const withSignIn = await loaded(["--public-url", "https://bridge.example.com"]);
+  expect(withSignIn.some((url) => url.includes("/node_modules/oidc-provider/"))).toBe(true);
+});
+
 /** One call as ChatGPT sends it, which reads the challenge in the answer. */
 async function callAsChatgpt(
   accessToken: string,

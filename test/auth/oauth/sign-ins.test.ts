@@ -14,6 +14,8 @@ import {
   obtainTokens,
   openHouse,
   passcode,
+  plainClient,
+  plainRedirect,
   postForm,
   publicUrl,
   redeem,
@@ -261,6 +263,31 @@ describe("what is written down", () => {
       expect(said).not.toContain(secret);
     }
     expect(made.consents.map(({ outcome }) => outcome)).toEqual(["granted", "wrong_passcode"]);
+  });
+});
+
+describe("a client that the owner gave a secret", () => {
+  it("has to bring it, in the form or as Basic, and nobody else's", async () => {
+    const clientSecret = "a-secret-of-at-least-32-characters-00";
+    const { port } = await house({ settings: { oauthClientSecret: clientSecret } });
+    const attempt = async (fields: Record<string, string>, headers: Record<string, string> = {}) => {
+      const authorization = createAuthorization({ client_id: plainClient, redirect_uri: plainRedirect });
+      const back = await signIn(port, authorization);
+      const code = { code: back.searchParams.get("code") ?? "", code_verifier: authorization.verifier };
+      const form = { grant_type: "authorization_code", redirect_uri: plainRedirect, ...code, ...fields };
+      return (await postForm(port, "/oauth/token", form, headers)).status;
+    };
+    const basic = (secret: string) => ({
+      authorization: `Basic ${Buffer.from(`${plainClient}:${secret}`).toString("base64")}`,
+    });
+    expect(await attempt({ client_id: plainClient, client_secret: clientSecret })).toBe(200);
+    expect(await attempt({}, basic(clientSecret))).toBe(200);
+    expect(await attempt({ client_id: plainClient })).toBe(401);
+    expect(await attempt({ client_id: plainClient, client_secret: `${clientSecret}x` })).toBe(401);
+    expect(await attempt({}, basic("wrong"))).toBe(401);
+    expect(await attempt({ client_id: plainClient, client_secret: clientSecret }, basic(clientSecret))).toBe(
+      400,
+    );
   });
 });
 
