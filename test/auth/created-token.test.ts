@@ -8,7 +8,7 @@ import {
   REMEMBERED_MS,
   type TokenVerifier,
 } from "../../src/auth/created-token.ts";
-import { openTokenStore, type TokenStore } from "../../src/auth/token-store.ts";
+import { openTokenStore, type StoredToken, type TokenStore } from "../../src/auth/token-store.ts";
 import type { Log } from "../../src/lib/log.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 
@@ -200,6 +200,14 @@ describe("the file", () => {
     expect(await verifier.verify(old)).toEqual(refused);
     expect(await verifier.verify(next)).toMatchObject({ ok: true });
   });
+});
+
+it("the token in docs/storage.md is a record as it is stored", async () => {
+  const page = await readFile(new URL("../../docs/storage.md", import.meta.url), "utf8");
+  const example = JSON.parse(/```json token\n([\s\S]*?)```/.exec(page)?.[1] ?? "{}") as StoredToken;
+  const store = otherHand();
+  expect(store.add(example)).toMatchObject({ ok: true });
+  expect(store.list()).toEqual([example]);
 });
 
 it("tokens are long, and no two are alike", () => {

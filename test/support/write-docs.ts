@@ -53,6 +53,7 @@ interface Property {
 }
 
 function toolPages(): string {
+  const scopes = new Map(tools.map(({ name, scope }) => [name, scope]));
   return toWireTools(tools)
     .map((tool) => {
       const properties = (tool.inputSchema.properties ?? {}) as Readonly<Record<string, Property>>;
@@ -69,7 +70,7 @@ function toolPages(): string {
         rows.length === 0
           ? "No arguments.\n"
           : `| argument | type | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
-      return `## \`${tool.name}\`\n\n${tool.description ?? ""}\n\nHints: ${hints}.\n\n${table}`;
+      return `## \`${tool.name}\`\n\n${tool.description ?? ""}\n\nHints: ${hints}. Scope: ${scopes.get(tool.name)}.\n\n${table}`;
     })
     .join("\n");
 }
