@@ -8,16 +8,15 @@ import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { createAdmission } from "../../../src/auth/admission.ts";
 import { createAuthenticate } from "../../../src/auth/bearer.ts";
-import { createChallenges } from "../../../src/auth/challenge.ts";
 import { createTokenVerifier, makeToken } from "../../../src/auth/created-token.ts";
 import { openTokenStore } from "../../../src/auth/token-store.ts";
-import { callOf, createApp } from "../../../src/http/app.ts";
-import { listen } from "../../../src/http/listen.ts";
+import { callOf } from "../../../src/http/app.ts";
 import { createMcpEndpoint } from "../../../src/http/mcp.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { silentLog } from "../../../src/lib/log.ts";
 import { tools } from "../../../src/tools/index.ts";
 import { createMcpServerFactory } from "../../../src/tools/mcp-server.ts";
+import { startBridge } from "../../http/fixture/start-bridge.ts";
 import { startHouse } from "../../tools/start-house.ts";
 import { token } from "./door.ts";
 
@@ -51,9 +50,7 @@ export async function startStatusServer(
   store.add(made.stored);
   store.close();
   const isCreated = kind === "created-token";
-  const { app } = createApp({
-    version: "0.0.0",
-    allowedHosts: [],
+  const bridge = await startBridge({
     authenticate: createAdmission({
       authenticate: createAuthenticate(
         { token: isCreated ? null : token, noAuth: false, headerSecret: null },
@@ -63,25 +60,11 @@ export async function startStatusServer(
       failedAuthPerMinute: 50,
       monotonic: () => performance.now(),
     }),
-    challenges: createChallenges(null),
     mcpServer,
-    readiness: () => ({ ok: true }),
-    metrics: null,
-    restoreHeaders: true,
-    clock: systemClock,
     log: silentLog,
     onArrival: ({ requestId }) => {
       recorded.delete(requestId);
     },
   });
-  const listening = await listen({
-    app,
-    host: "127.0.0.1",
-    port: 0,
-    maxConnections: 2_048,
-    clock: systemClock,
-    log: silentLog,
-  });
-  if (!listening.ok) throw new Error(listening.failure.code);
-  return { port: listening.value.port, credential: isCreated ? made.text : token };
+  return { port: bridge.listening.port, credential: isCreated ? made.text : token };
 }
