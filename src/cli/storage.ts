@@ -48,9 +48,12 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
   const opened = await openJobDatabase(config.stateDir, clock.now());
   if (!opened.ok) return opened;
   const database = opened.value;
-  const { movedAside } = database;
+  const { movedAside, salvaged } = database;
   if (movedAside !== null)
-    log.error({ movedAside }, "the job database could not be read; it was moved aside and a new one begun");
+    log.error(
+      { movedAside, ...salvaged },
+      "the job database is broken; it was moved aside, and a new one begun with what could still be read",
+    );
   const limits = {
     maxFinishedJobs: config.jobKeepCount,
     maxFinishedBytes: config.jobKeepMb * 1024 * 1024,
@@ -83,7 +86,7 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
     state() {
       const trouble = jobs.trouble();
       if (trouble !== null) return `degraded: jobs cannot be kept (${trouble})`;
-      return movedAside === null ? "ok" : "ok; the earlier database could not be read and was moved aside";
+      return movedAside === null ? "ok" : brokenDatabase(salvaged?.jobs ?? 0);
     },
 
     hearOwner(runner) {
@@ -111,4 +114,8 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
       await database.close();
     },
   });
+}
+
+function brokenDatabase(jobs: number): string {
+  return `ok; the earlier database was broken and was moved aside, ${jobs} of its jobs could be read`;
 }

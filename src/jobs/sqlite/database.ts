@@ -8,12 +8,15 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fail, ok, type Result } from "../../lib/result.ts";
 import { createCheckpointer } from "./checkpointer.ts";
+import { salvage, type Salvaged } from "./salvage.ts";
 import { migrations } from "./schema.ts";
 
 export interface JobDatabase {
   readonly sql: DatabaseSync;
   /** Name of the file that an unreadable database was moved to at this start, or null. */
   readonly movedAside: string | null;
+  /** What could still be read of it and is in the new database; null: nothing was moved. */
+  readonly salvaged: Salvaged | null;
   /** Settles when everything written so far would survive a loss of power too; until then it survives kill -9. */
   synced(): Promise<void>;
   /** To be called after each transaction, so that the write-ahead log does not grow for ever. */
@@ -46,6 +49,7 @@ export async function openJobDatabase(directory: string, now: number): Promise<R
       sql.close();
       return fail(problem);
     }
+    const salvaged = movedAside === null ? null : salvage(join(directory, movedAside), sql);
     const wal = await open(`${path}-wal`, "r+");
     const checkpointer = createCheckpointer({
       path,
@@ -57,6 +61,7 @@ export async function openJobDatabase(directory: string, now: number): Promise<R
     return ok({
       sql,
       movedAside,
+      salvaged,
       synced,
       wrote: () => {
         checkpointer.wrote();
