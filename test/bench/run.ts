@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<Row[]>
   status: () => import("./status.ts"),
   lookup: () => import("./job-status.ts"),
   jobs: () => import("./jobs.ts"),
+  audit: () => import("./audit.ts"),
   storage: () => import("./storage.ts"),
   http: () => import("./http-room.ts"),
   signin: () => import("./sign-in.ts"),

@@ -268,7 +268,7 @@ export function codexBackendContract(subject: BackendUnderTest): void {
       expect(outcome.failure?.code).toBe("interrupted");
       const threadId = outcome.threadId ?? "";
       // Codex answers the clean-up call a moment before the last process is gone.
-      await expect.poll(async () => commandLines(pid), { timeout: 5_000 }).not.toContain("sleep 600");
+      await expect.poll(async () => commandLines(pid), { timeout: 30_000 }).not.toContain("sleep 600");
       model.script("and after", [say("still here")]);
       const after = await run("and after", { thread: { kind: "resume", threadId } });
       expect(after.outcome).toMatchObject({ failure: null, answer: "still here" });
@@ -336,7 +336,7 @@ export function codexBackendContract(subject: BackendUnderTest): void {
       const started = performance.now();
       const { outcome } = await run("silence please");
       expect(outcome.failure).toEqual({ code: "timeout", limitMs: SILENCE_MS, what: "model" });
-      expect(performance.now() - started).toBeLessThan(SILENCE_MS * 4);
+      expect(performance.now() - started).toBeLessThan(40_000); // not by the end of the model's silence
     });
 
     test("a command that takes longer than the silence limit is no silence", async () => {
@@ -372,7 +372,7 @@ export function codexBackendContract(subject: BackendUnderTest): void {
       expect((await running).outcome.failure?.code).toBe("interrupted");
       expect(existsSync(`/proc/${pid}`)).toBe(false);
       const alive = async () => (await Promise.all(below.map(isAlive))).filter(Boolean).length;
-      await expect.poll(alive, { timeout: 5_000 }).toBe(0);
+      await expect.poll(alive, { timeout: 30_000 }).toBe(0);
     });
 
     /** The newest Codex process of this test's CODEX_HOME. */

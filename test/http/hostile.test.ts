@@ -790,14 +790,15 @@ describe("hostile bytes", () => {
     await expectAlive();
   });
 
-  it("keep nobody else waiting: 50 half-open requests and a call is answered within a second", async () => {
+  it("keep nobody else waiting: 50 half-open requests and a call is answered before any of them", async () => {
     const slow = Array.from({ length: 50 }, () =>
       sendRaw(bridge.listening.port, `${head}${auth}${length}\r\n{`),
     );
-    const start = performance.now();
+    let given = 0;
+    for (const half of slow) void half.then(() => (given += 1));
     const answer = await send(bridge.listening.port, { headers: authorized, body: call });
     expect(answer.status).toBe(200);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(given).toBe(0);
     const received = await Promise.all(slow);
     expect(received.every((text) => text.startsWith("HTTP/1.1 408 "))).toBe(true);
   });

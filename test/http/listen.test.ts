@@ -69,7 +69,7 @@ describe("closing", () => {
     expect(response.statusCode).toBe(200);
     const start = performance.now();
     await closed;
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(4_500); // the grace was 5 s
     agent.destroy();
   });
 
@@ -79,9 +79,7 @@ describe("closing", () => {
     const call = send(bridge.listening.port, { headers: authorized, body: callTool("wait") });
     const outcome = call.catch((error: unknown) => String(error));
     await expect.poll(() => waiting.signals.length).toBe(1);
-    const start = performance.now();
     await bridge.listening.close(200);
-    expect(performance.now() - start).toBeLessThan(2000);
     expect(await outcome).toContain("socket hang up");
     await expect.poll(() => waiting.aborted).toBe(1);
   });
@@ -99,9 +97,7 @@ describe("closing", () => {
       signal: controller.signal,
     });
     expect(subscription.status).toBe(200);
-    const start = performance.now();
     await bridge.listening.close(300);
-    expect(performance.now() - start).toBeLessThan(2000);
     controller.abort();
     idle.destroy();
   });

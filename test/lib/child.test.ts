@@ -37,20 +37,13 @@ async function start(mode: string, env: Record<string, string> = {}, argument = 
   return { child, lines, ready: first.promise };
 }
 
-async function timed<T>(waiting: Promise<T>): Promise<{ value: T; ms: number }> {
-  const startedAt = performance.now();
-  return { value: await waiting, ms: performance.now() - startedAt };
-}
-
 test("a child gets lines, answers in lines, and ends when its input ends", async () => {
   const { child, lines, ready } = await start("echo");
   await ready;
   child.send("one");
   child.send('{"two":"ü"}');
   await expect.poll(() => lines).toEqual(["ready", "echo one", 'echo {"two":"ü"}']);
-  const { value, ms } = await timed(child.stop());
-  expect(value).toMatchObject({ code: 0, signal: null });
-  expect(ms).toBeLessThan(900);
+  expect(await child.stop()).toMatchObject({ code: 0, signal: null });
   expect(await isAlive(child.pid)).toBe(false);
 });
 
@@ -69,13 +62,11 @@ test("a child that hears nothing else ends on TERM", async () => {
   expect(await child.stop()).toMatchObject({ code: 7, signal: null });
 });
 
-test("a child that is deaf to everything is killed, within four seconds", async () => {
+test("a child that is deaf to everything is killed", async () => {
   const { child, lines, ready } = await start("deaf");
   await ready;
-  const { value, ms } = await timed(child.stop());
-  expect(value).toMatchObject({ code: null, signal: "SIGKILL" });
+  expect(await child.stop()).toMatchObject({ code: null, signal: "SIGKILL" });
   expect(lines).toContain("heard TERM");
-  expect(ms).toBeLessThan(4_000);
 });
 
 test("stopping twice is one stop, and stopping after the end is fine", async () => {
@@ -147,10 +138,10 @@ test("killing ends the whole group", async () => {
 
 test("a pipe that somebody outside the group holds does not hold up the end", async () => {
   const { child, ready } = await start("leave-pipe");
-  strays.push(Number((await ready).split(" ")[1]));
-  const { value, ms } = await timed(child.stop());
-  expect(value).toMatchObject({ code: 0 });
-  expect(ms).toBeLessThan(3_500);
+  const holder = Number((await ready).split(" ")[1]);
+  strays.push(holder);
+  expect(await child.stop()).toMatchObject({ code: 0 });
+  expect(await isAlive(holder)).toBe(true); // it was not waited for
 });
 
 test("a program that cannot be started is a refusal with the reason, not a throw", async () => {

@@ -168,11 +168,9 @@ describe("watching a job", () => {
   test("for longer than a call may take is shortened, not refused", async () => {
     const { call } = await house(FAST);
     await call("codex_read", { prompt: "slow" });
-    const startedAt = performance.now();
     expect((await call("codex_job_status", { jobId: "job-1", waitMs: 3_600_000 })).content["status"]).toBe(
       "running",
     );
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
   test("without an id finds the newest of the conversation, else of the caller, and lists recent ones", async () => {

@@ -204,7 +204,7 @@ describe("scanProject with content", () => {
     const module = new URL("../../src/workspace/scan.ts", import.meta.url).href;
     if (asNobody.uid !== undefined) execFileSync("chown", [String(asNobody.uid), join(root, "locked.txt")]);
     const script = `const {scanProject} = await import(${JSON.stringify(module)});
-      console.log(JSON.stringify(await scanProject(${JSON.stringify(root)}, {deadlineMs: 9000, home: "/nowhere", content: true})));`;
+      console.log(JSON.stringify(await scanProject(${JSON.stringify(root)}, {deadlineMs: 15000, home: "/nowhere", content: true})));`;
     const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
       encoding: "utf8",
       ...asNobody,
@@ -248,10 +248,10 @@ describe("scanProject with content", () => {
     put("a.txt", "text\n");
     const module = new URL("../../src/workspace/scan.ts", import.meta.url).href;
     const script = `const {scanProject} = await import(${JSON.stringify(module)});
-      const report = await scanProject(${JSON.stringify(root)}, {deadlineMs: 9000, content: true}); console.log(report.files);`;
+      const report = await scanProject(${JSON.stringify(root)}, {deadlineMs: 15000, content: true}); console.log(report.files);`;
     const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
       encoding: "utf8",
-      timeout: 10_000,
+      timeout: 18_000,
     });
     expect([run.stdout, run.status]).toEqual(["1\n", 0]);
   });

@@ -275,7 +275,7 @@ describe("scanProject", () => {
       for (const path of [base, dirname(home), home, root]) chmodSync(path, 0o755);
       const module = new URL("../../src/workspace/scan.ts", import.meta.url).href;
       const script = `const {scanProject} = await import(${JSON.stringify(module)});
-        console.log(JSON.stringify(await scanProject(${JSON.stringify(root)}, {deadlineMs: 5000, home: "/nowhere"})));`;
+        console.log(JSON.stringify(await scanProject(${JSON.stringify(root)}, {deadlineMs: 15000, home: "/nowhere"})));`;
       const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
         encoding: "utf8",
         ...asNobody,
@@ -396,7 +396,7 @@ describe("scanProject", () => {
       symlinkSync("src", join(root, "in"));
       put("src/a.ts");
       symlinkSync(root, join(base, "alias"));
-      const report = await scanProject(join(base, "alias"), { deadlineMs: 5000, home });
+      const report = await scanProject(join(base, "alias"), { deadlineMs: 15_000, home });
       expect(report.findings.map((finding) => finding.path)).toEqual([".env"]);
     });
   });
