@@ -99,11 +99,14 @@ test(
     const told: AnswerContent[] = [];
     let next = 0;
     let done = 0;
+    let completed = 0;
     const worker = async (): Promise<void> => {
       while (next < JOBS) {
         const n = next++;
-        told[n] = await insist(n);
+        const end = await insist(n);
+        told[n] = end;
         done += 1;
+        if (end.status === "completed") completed += 1;
       }
     };
     const ends = Promise.all(Array.from({ length: IN_FLIGHT }, worker));
@@ -111,7 +114,9 @@ test(
     for (let kill = 0; kill < 2 * KILLS; kill += 1) {
       // Spread over the run: while there is a kill to come, there are jobs in flight.
       const due = Math.floor((kill * (JOBS - IN_FLIGHT)) / (2 * KILLS));
-      await expect.poll(() => done, { timeout: LIMIT_MS, interval: 20 }).toBeGreaterThanOrEqual(due);
+      // And slow enough for a busy machine: a run in which nothing gets through proves little.
+      const mayGoOn = (): boolean => done === JOBS || (done >= due && completed * 4 >= kill);
+      await expect.poll(mayGoOn, { timeout: LIMIT_MS, interval: 20 }).toBe(true);
       await sleep(300 + random.below(2_000));
       const [victim] = victims.splice(random.below(victims.length), 1);
       if (victim === "bridge") {
@@ -134,8 +139,7 @@ test(
       const { content } = await caller.call("codex_job_status", { jobId: job.jobId });
       expect(content).toMatchObject({ status: job.status, answer: job.answer, finishedAt: job.finishedAt });
     }
-    // A run in which nothing got through would prove little.
-    expect(told.filter(({ status }) => status === "completed").length).toBeGreaterThan(0);
+    expect(completed).toBeGreaterThan(0);
     expect(new Set(told.map(({ jobId }) => jobId)).size).toBe(JOBS);
     // Codex has had no prompt twice.
     const prompts = await promptsInThreads();

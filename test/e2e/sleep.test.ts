@@ -15,9 +15,9 @@ import {
   type ScratchProject,
 } from "../support/scripted-codex.ts";
 
-const SLEEP_MS = Number(process.env["SLEEP_MS"] ?? 12_000);
+const SLEEP_MS = Number(process.env["SLEEP_MS"] ?? 20_000);
 /** Shorter than the sleep, and longer than the work before and after it. */
-const LIMIT_MS = 8_000;
+const LIMIT_MS = 15_000;
 
 let model: ScriptedModel;
 let home: ScratchCodexHome;
