@@ -487,6 +487,7 @@ describe("an audit log that cannot be written", () => {
     takeAway();
     log.record(call());
     await log.close();
+    expect(log.health().ok).toBe(false);
     giveBack();
   });
 
