@@ -36,19 +36,26 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     return EXIT_USAGE;
   }
   const { environment, notes } = loaded.value;
+  // A keychain that is still locked is no wrong configuration: a service tries again.
+  const unreadable = notes.length > 0 ? EXIT_FAILED : null;
   const planned = await planOf(loaded.value.config, environment);
   if (!planned.ok) {
+    printNotes(terminal, notes);
     printProblems(terminal, planned.failure);
-    return EXIT_USAGE;
+    return unreadable ?? EXIT_USAGE;
   }
   const plan = planned.value;
   const config = plan?.config ?? loaded.value.config;
   if (!(await hasAuth(config, Date.now()))) {
-    for (const note of notes) terminal.stderr.write(`codex-gpt-bridge serve: ${note}\n`);
+    printNotes(terminal, notes);
     terminal.stderr.write(missingAuthText());
-    return EXIT_USAGE;
+    return unreadable ?? EXIT_USAGE;
   }
   return serve({ ...terminal, environment }, config, plan, notes);
+}
+
+function printNotes({ stderr }: Terminal, notes: readonly string[]): void {
+  for (const note of notes) stderr.write(`codex-gpt-bridge serve: ${note}\n`);
 }
 
 /** Null where no tunnel is wanted; then nothing of it is loaded. */

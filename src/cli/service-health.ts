@@ -9,7 +9,7 @@ export interface BridgeHealth {
 
 const STARTING = "up, starting";
 const ASK_MS = 3_000;
-const START_MS = 15_000;
+const START_MS = 30_000;
 const PAUSE_MS = 200;
 
 export function bridgeUrl({ host, port }: Pick<Config, "host" | "port">): string {

@@ -117,11 +117,15 @@ export async function installService(
   }
   const { plan, config, notes } = prepared.value;
   for (const note of notes) terminal.stderr.write(`Note: ${toShown(note)}\n`);
+  const url = bridgeUrl(config);
+  const before = await manager.status();
+  if (!(before.ok && before.value.running) && (await askBridge(url)).state !== "no answer") {
+    return refuse(terminal, `something runs at ${url} already; stop it first, or choose --port`, EXIT_FAILED);
+  }
   const installed = await manager.install(plan);
   if (!installed.ok) return refuse(terminal, installed.failure, EXIT_FAILED);
   terminal.stdout.write(`Installed as ${manager.title}:\n  ${manager.unitPath}\n`);
   if (manager.hint !== null) terminal.stdout.write(`${manager.hint}\n`);
-  const url = bridgeUrl(config);
   const answer = await awaitBridge(url);
   if (answer.up) {
     terminal.stdout.write(`The bridge answers at ${url} (${answer.state}).\n`);

@@ -1,6 +1,7 @@
 /** What `setup` asks of this machine while the owner answers: is this a project, and which secret files lie in it? */
 import { realpathSync, statSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { findProgram } from "../lib/find-program.ts";
 import { packageRoot } from "../lib/version.ts";
 import { looksLikeGlob } from "../policy/glob.ts";
 import type { Machine } from "../setup/interview.ts";
@@ -26,6 +27,10 @@ export function createMachine(environment: Terminal["environment"], configFile: 
         return { problem: "holds the program of this bridge; choose another" };
       if (looksLikeGlob(real)) return { problem: "holds one of * ? [ ] { }; rename or move it" };
       return { path: real };
+    },
+    async hasProgram(name) {
+      if (isAbsolute(name)) return (await findProgram(basename(name), dirname(name))) !== null;
+      return (await findProgram(name, environment["PATH"])) !== null;
     },
     async lookThrough(root) {
       const { findings, incompleteReason } = await scanProject(root, {

@@ -50,6 +50,8 @@ const OPTIONS = {
   "dry-run": { type: "boolean" },
 } as const;
 
+const NO_TERMINAL = "it asks questions; run it at a terminal, or with --yes and flags";
+
 export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
   const opened = openCommandLine(terminal, argv, OPTIONS, HELP);
   if (typeof opened === "number") return opened;
@@ -73,10 +75,11 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     );
   }
   if (terminal.stdout.isTTY !== true) {
-    return refuse(terminal, "it asks questions; run it at a terminal, or with --yes and flags", EXIT_USAGE);
+    return refuse(terminal, NO_TERMINAL, EXIT_USAGE);
   }
   const { createTerminalAsker } = await import("../setup/terminal-asker.ts");
   const ask = createTerminalAsker();
+  if (ask === null) return refuse(terminal, NO_TERMINAL, EXIT_USAGE);
   try {
     return await settle(terminal, flags, gathered.value, ask);
   } finally {

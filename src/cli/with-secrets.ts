@@ -7,7 +7,8 @@ import { dirname, join } from "node:path";
 import { defaultDirectory, type Config, type ConfigProblem } from "../config/load.ts";
 import { secretItems, type SecretItemName } from "../keychain/secret-items.ts";
 import type { Stores } from "../keychain/open-stores.ts";
-import { ok, type Result } from "../lib/result.ts";
+import { fail, ok, type Result } from "../lib/result.ts";
+import { isInside } from "../workspace/directory.ts";
 import { loadConfigFor, type Flags } from "./flags.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -33,6 +34,12 @@ export async function loadConfigWithSecrets(
   const { environment } = terminal;
   if (!first.ok) return first;
   if (!first.value.keychain) return ok({ config: first.value, environment, notes: [] });
+  const file = secretsFileOf(first.value.configFile, environment);
+  const around = first.value.projects.find(({ path }) => isInside(path, file));
+  if (around !== undefined) {
+    const problem = `lies inside the project ${around.path}; Codex could read or change it`;
+    return fail([{ setting: file, problem }]);
+  }
   const [{ readSecrets }, stores] = await Promise.all([
     import("../keychain/read-secrets.ts"),
     openOwnStores(first.value, environment, keychainMs),

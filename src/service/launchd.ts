@@ -13,6 +13,9 @@ export interface LaunchdParts {
   readonly run: RunCommand;
 }
 
+/** Longer than launchd waits before it kills (`ExitTimeOut`). */
+const GONE_MS = 25_000;
+const PAUSE_MS = 200;
 /** launchd appends for ever; what is older than this is kept once more and then gone. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
@@ -27,7 +30,12 @@ export function createLaunchd({ home, userId, run }: LaunchdParts): ServiceManag
   async function unload(): Promise<Result<null, string>> {
     if (!(await isLoaded())) return ok(null);
     const out = await run("launchctl", ["bootout", service]);
-    return out.ok || !(await isLoaded()) ? ok(null) : fail(out.failure.why);
+    // launchctl does not wait for the end, and what is not gone yet cannot be loaded again.
+    for (const deadline = performance.now() + GONE_MS; performance.now() < deadline;) {
+      if (!(await isLoaded())) return ok(null);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+    return fail(out.ok ? "launchctl bootout: the service does not end" : out.failure.why);
   }
 
   async function load(): Promise<Result<null, string>> {

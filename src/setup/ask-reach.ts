@@ -2,7 +2,7 @@
 import { isStorable, type SecretItemName } from "../keychain/secret-items.ts";
 import type { Answers, Reach } from "./answers.ts";
 import type { Asker, Check } from "./asker.ts";
-import type { Beforehand } from "./interview.ts";
+import type { Beforehand, Machine } from "./interview.ts";
 
 type Reached = Pick<Answers, "reach" | "host" | "cloudflaredTunnel" | "keep">;
 
@@ -14,11 +14,12 @@ const WAYS = [
   { value: "local", label: "not at all yet", hint: "this machine only" },
 ] as const;
 
-export async function askReach(ask: Asker, before: Beforehand): Promise<Reached> {
+export async function askReach(ask: Asker, before: Beforehand, machine: Machine): Promise<Reached> {
   const first: Reach = before.reach ?? before.existing.reach ?? (before.isPerson ? "openai" : "local");
   const message = "How will ChatGPT reach this machine?";
   const reach = await ask.select<Reach>({ message, choices: WAYS, first });
   const nothing = { reach, host: null, cloudflaredTunnel: null, keep: new Map<SecretItemName, string>() };
+  await warnOfMissing(ask, before, machine, reach);
   switch (reach) {
     case "openai":
       return { ...nothing, keep: await askOpenai(ask, before) };
@@ -36,13 +37,35 @@ export async function askReach(ask: Asker, before: Beforehand): Promise<Reached>
   }
 }
 
+const CLIENTS = {
+  openai: { key: "tunnel_client", name: "tunnel-client", from: "brew install openai/tools/tunnel-client" },
+  cloudflared: {
+    key: "cloudflared",
+    name: "cloudflared",
+    from: "brew install cloudflared, or Cloudflare's page",
+  },
+} as const;
+
+/** The tunnel's program is needed later, not for the answers. */
+async function warnOfMissing(
+  ask: Asker,
+  { existing }: Beforehand,
+  machine: Machine,
+  reach: Reach,
+): Promise<void> {
+  if (reach === "local" || reach === "ngrok") return;
+  const { key, name, from } = CLIENTS[reach === "openai" ? "openai" : "cloudflared"];
+  const own = existing.values[key];
+  const program = typeof own === "string" ? own : name;
+  if (!(await machine.hasProgram(program))) ask.warn(`${program} is not on your PATH yet: ${from}`);
+}
+
 async function askOpenai(ask: Asker, before: Beforehand): Promise<Map<SecretItemName, string>> {
   ask.say(
     "OpenAI's tunnel",
     "platform.openai.com → Tunnels: make one, and list your ChatGPT\n" +
       "workspace there. The key: a restricted API key with the permissions\n" +
-      "Tunnels Read and Use. The program `tunnel-client` has to be on PATH:\n" +
-      "brew install openai/tools/tunnel-client, or from that page.",
+      "Tunnels Read and Use. Its program, tunnel-client, is there, too.",
   );
   const keep = new Map<SecretItemName, string>();
   const { existing, kept, given } = before;

@@ -13,6 +13,8 @@ export interface Machine {
   judgeProject(path: string): { readonly path: string } | { readonly problem: string };
   /** Relative paths and kinds of what a look for secrets would block; `incomplete` says why it could not finish. */
   lookThrough(path: string): Promise<LookReport>;
+  /** Whether a program of this name, or at this path, can be run. */
+  hasProgram(name: string): Promise<boolean>;
 }
 
 export interface LookReport {
@@ -40,7 +42,7 @@ export interface Beforehand {
 export async function interview(ask: Asker, before: Beforehand, machine: Machine): Promise<Answers> {
   const projects = await askProjects(ask, before, machine);
   const secrets = await askSecrets(ask, before, projects, machine);
-  const reached = await askReach(ask, before);
+  const reached = await askReach(ask, before, machine);
   const keep = new Map(reached.keep);
   const openaiKey = await askOpenaiKey(ask, before);
   if (openaiKey !== null) keep.set("openaiApiKey", openaiKey);

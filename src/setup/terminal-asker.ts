@@ -25,11 +25,11 @@ export interface TerminalAsker extends Asker {
   close(): void;
 }
 
-/** Throws where there is no terminal. */
-export function createTerminalAsker(): TerminalAsker {
-  const input = new ReadStream(openSync(TERMINAL, "r"));
-  const output = new WriteStream(openSync(TERMINAL, "w"));
-  const place = { input, output };
+/** null: there is no terminal. */
+export function createTerminalAsker(): TerminalAsker | null {
+  const place = openTerminal();
+  if (place === null) return null;
+  const { input, output } = place;
   return {
     async select({ message, choices, first }) {
       const options = choices.map((choice) => toOption(choice));
@@ -88,6 +88,17 @@ export function createTerminalAsker(): TerminalAsker {
       output.destroy();
     },
   };
+}
+
+function openTerminal(): { input: ReadStream; output: WriteStream } | null {
+  try {
+    return {
+      input: new ReadStream(openSync(TERMINAL, "r")),
+      output: new WriteStream(openSync(TERMINAL, "w")),
+    };
+  } catch {
+    return null; // a process without a terminal of its own
+  }
 }
 
 function answered<T>(answer: T | typeof CANCEL_SYMBOL): T {

@@ -24,6 +24,7 @@ let bin = "";
 let port = 0;
 let server: Server;
 let answers: Record<string, unknown> = {};
+let isUp = (): boolean => true;
 
 beforeEach(async () => {
   home = realpathSync(mkdtempSync(join(tmpdir(), "cli-service-")));
@@ -31,7 +32,9 @@ beforeEach(async () => {
   mkdirSync(join(home, "app"));
   mkdirSync(bin);
   answers = { "/healthz": { ok: true, name: "codex-gpt-bridge" }, "/readyz": { ok: true } };
+  isUp = () => true;
   server = createServer((request, response) => {
+    if (!isUp()) request.socket.destroy();
     response.end(JSON.stringify(answers[request.url ?? ""] ?? {}));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -74,6 +77,8 @@ const unit = (): string => join(home, ".config", "systemd", "user", "codex-gpt-b
 describe.runIf(process.platform === "linux")("codex-gpt-bridge service", () => {
   it("installs a service that has all it needs, and no secret in its unit file", async () => {
     const systemctl = installTool("systemctl");
+    // It answers as soon as it was started.
+    isUp = () => systemctl().includes("--user restart codex-gpt-bridge.service");
     configure();
     keepToken();
     const { code, out, err } = await service(["install"], { OPENAI_API_KEY: "sk-planted-planted-planted" });
@@ -130,6 +135,15 @@ describe.runIf(process.platform === "linux")("codex-gpt-bridge service", () => {
     expect([code, err]).toEqual([2, expect.stringMatching(why) as string]);
     expect(err).not.toContain(TOKEN);
     expect([systemctl(), existsSync(unit())]).toEqual([[], false]);
+  });
+
+  it("does not install beside a bridge that runs already: its answers would be taken for the service's", async () => {
+    const systemctl = installTool("systemctl");
+    configure();
+    keepToken();
+    const { code, err } = await service(["install"]);
+    expect([code, err]).toEqual([1, expect.stringContaining("runs at") as string]);
+    expect(systemctl()).not.toContain("--user restart codex-gpt-bridge.service");
   });
 
   it("prints what it would install, for either system, and installs nothing", async () => {

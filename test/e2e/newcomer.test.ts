@@ -2,6 +2,7 @@
  * A newcomer with a clean clone, an empty home and only the README: from `npm run setup` to the first answer of Codex,
  * at a real terminal. Instead of `npm ci` the dependencies of this checkout are linked and the build is run.
  */
+import { execFileSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -19,7 +20,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeScriptedCodexHome } from "../../src/demo/scripted-model/codex-home.ts";
 import { startScriptedModel, type ScriptedModel } from "../../src/demo/scripted-model/scripted-model.ts";
 import { say, shell } from "../../src/demo/scripted-model/steps.ts";
-import { makeCleanClone, plainPath } from "../support/clean-clone.ts";
+import { checkout, makeCleanClone, plainPath } from "../support/clean-clone.ts";
 import { codexBinaries } from "../support/scripted-codex.ts";
 import { hasTmux, openTmux, type TmuxSession } from "../support/tmux-session.ts";
 
@@ -57,6 +58,34 @@ afterAll(async () => {
   await terminal?.close();
   await model?.close();
   rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+});
+
+describe("a newcomer without a Codex that could work", () => {
+  const setup = (environment: Record<string, string>): string => {
+    const argv = [
+      join(checkout, "src", "bridge.ts"),
+      "setup",
+      "--yes",
+      "--dry-run",
+      "--root",
+      join(home, "app"),
+    ];
+    return execFileSync(process.execPath, argv, { env: environment }).toString();
+  };
+
+  it("hears that it is not there, and how to get it", () => {
+    const said = setup({ HOME: home, PATH: "/usr/bin:/bin", CODEX_HOME: join(home, ".codex") });
+    expect(said).toContain("There is no Codex on your PATH");
+    expect(said).toContain("codex login");
+  });
+
+  it("hears that it is not logged in", () => {
+    const nobody = join(scratch, "nobody");
+    mkdirSync(nobody, { recursive: true });
+    const said = setup({ HOME: nobody, PATH: plainPath(join(home, "bin")) });
+    expect(said).toContain("Codex: not logged in");
+    expect(said).toContain("Run: codex login");
+  });
 });
 
 describe.runIf(hasTmux)("a newcomer", () => {

@@ -153,6 +153,27 @@ describe.runIf(process.platform === "linux")("secrets that are planted everywher
   });
 });
 
+describe.runIf(process.platform === "linux")("a bridge whose keyring does not help it", () => {
+  it("ends with 2 when nothing is kept, and with 1 when the keyring cannot be read: then a service tries again", () => {
+    const elsewhere = join(scratch, "elsewhere");
+    mkdirSync(join(elsewhere, "bin"), { recursive: true });
+    const tool = installSecretTool(join(elsewhere, "bin"));
+    const environment = { HOME: elsewhere, PATH: plainPath(join(elsewhere, "bin")) };
+    const flags = ["serve", "--keychain", "--port", "0", "--root", join(home, "app")];
+    const empty = door(flags, environment);
+    expect([empty.status, empty.stderr]).toEqual([
+      2,
+      expect.stringContaining("say how callers prove") as string,
+    ]);
+    tool.break();
+    const locked = door(flags, environment);
+    expect([locked.status, locked.stderr]).toEqual([
+      1,
+      expect.stringContaining("Cannot autolaunch D-Bus") as string,
+    ]);
+  });
+});
+
 describe.runIf(process.platform === "linux")("the service's unit", () => {
   it("starts the bridge by its ExecStart line alone, in an environment that is empty but for its own", async () => {
     const printed = door(["service", "print"]);

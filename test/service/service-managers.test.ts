@@ -37,6 +37,8 @@ const plan = (): ServicePlan => ({
 function createFakeLaunchd(): { run: RunCommand; crash(): void } {
   let loaded = false;
   let isRunning = false;
+  /** launchctl bootout does not wait: the service is seen a little longer. */
+  let goingFor = 0;
   return {
     crash() {
       isRunning = false;
@@ -47,6 +49,7 @@ function createFakeLaunchd(): { run: RunCommand; crash(): void } {
       const missing = fail({ exitCode: 113, why: "Could not find service in domain for user gui: 501" });
       switch (verb) {
         case "print":
+          if (goingFor > 0 && --goingFor === 0) loaded = false;
           if (!loaded) return missing;
           return ok(
             `${String(target)} = {\n\tactive count = 1\n\tpath = /x\n\tstate = ${isRunning ? "running" : "waiting"}\n\n\tprogram = /usr/bin/node\n` +
@@ -59,7 +62,8 @@ function createFakeLaunchd(): { run: RunCommand; crash(): void } {
           return ok("");
         case "bootout":
           if (!loaded) return missing;
-          loaded = isRunning = false;
+          isRunning = false;
+          goingFor = 2;
           return ok("");
         case "kickstart":
           if (!loaded) return missing;

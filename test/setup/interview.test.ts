@@ -51,6 +51,7 @@ function createPerson(answers: Readonly<Record<string, string | boolean | readon
 }
 
 const machine: Machine = {
+  hasProgram: async (name) => name === "tunnel-client",
   judgeProject: (path) => (path.startsWith("/srv/") ? { path } : { problem: "is no directory" }),
   lookThrough: async (path) => ({
     blocking: path === "/srv/shop" ? [{ path: ".env", kind: "dotenv" }] : [],
@@ -121,6 +122,22 @@ describe("the questions of setup", () => {
     const text = toFile(given, before);
     expect(text).toBe(`keychain = true\nsecrets = "refuse"\n${lines}${BLOG}`);
     expect([...person.told, text].join("\n")).not.toContain(KEY);
+  });
+
+  it("warn when the tunnel's program is not there", async () => {
+    for (const [reach, warning] of [
+      ["openai", undefined],
+      ["quick", "cloudflared is not on your PATH yet"],
+    ] as const) {
+      const person = createPerson({
+        ...PROJECT,
+        "How will": reach,
+        "Tunnel id": TUNNEL_ID,
+        "API key of": KEY,
+      });
+      await interview(person.ask, known(null), machine);
+      expect(person.told.find((text) => text.includes("PATH yet"))?.slice(0, warning?.length)).toBe(warning);
+    }
   });
 
   it("offer what is set already, and ask for no key that is kept", async () => {
