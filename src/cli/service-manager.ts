@@ -40,7 +40,7 @@ export function toToolEnvironment(environment: Environment): Record<string, stri
 
 function createRunCommand(environment: Environment): RunCommand {
   return async (command, args) => {
-    const shown = `${command} ${args.join(" ")}`;
+    const shown = [command, ...args.slice(0, 2)].join(" ");
     const path = await findProgram(command, environment["PATH"]);
     if (path === null) return fail({ exitCode: null, why: `${command} is not there` });
     const env = toToolEnvironment(environment);

@@ -119,7 +119,8 @@ export async function installService(
   for (const note of notes) terminal.stderr.write(`Note: ${toShown(note)}\n`);
   const url = bridgeUrl(config);
   const before = await manager.status();
-  if (!(before.ok && before.value.running) && (await askBridge(url)).state !== "no answer") {
+  if (!before.ok) return refuse(terminal, before.failure, EXIT_FAILED);
+  if (!before.value.running && (await askBridge(url)).state !== "no answer") {
     return refuse(terminal, `something runs at ${url} already; stop it first, or choose --port`, EXIT_FAILED);
   }
   const installed = await manager.install(plan);

@@ -8,8 +8,7 @@ import { createCodexDriver } from "./codex-driver.ts";
 import { homeOf } from "./service-manager.ts";
 import type { Terminal } from "./terminal.ts";
 
-const INSTALL =
-  "Install it (npm install --global @openai/codex, or: brew install codex),\nthen log in: codex login";
+const INSTALL = "To get it: npm install --global @openai/codex\nThen log in: codex login";
 
 export async function lookForCodex({ environment }: Terminal, ask: Asker, codex: string): Promise<void> {
   const problem = await ask.work(
@@ -44,7 +43,7 @@ async function askCodex(
     if (ready.ok) return { says: `Codex ${ready.value.codexVersion}, ready`, todo: null };
     switch (ready.failure.code) {
       case "codex_not_found":
-        return { says: "Codex: not found", todo: `There is no Codex on your PATH. ${INSTALL}` };
+        return { says: "Codex: not found", todo: `There is no Codex on your PATH.\n${INSTALL}` };
       case "codex_not_logged_in":
         return { says: "Codex: not logged in", todo: "Codex has no account yet. Run: codex login" };
       default:

@@ -18,8 +18,13 @@ export async function askReach(ask: Asker, before: Beforehand, machine: Machine)
   const first: Reach = before.reach ?? before.existing.reach ?? (before.isPerson ? "openai" : "local");
   const message = "How will ChatGPT reach this machine?";
   const reach = await ask.select<Reach>({ message, choices: WAYS, first });
-  const nothing = { reach, host: null, cloudflaredTunnel: null, keep: new Map<SecretItemName, string>() };
+  const reached = await askWay(ask, before, reach);
   await warnOfMissing(ask, before, machine, reach);
+  return reached;
+}
+
+async function askWay(ask: Asker, before: Beforehand, reach: Reach): Promise<Reached> {
+  const nothing = { reach, host: null, cloudflaredTunnel: null, keep: new Map<SecretItemName, string>() };
   switch (reach) {
     case "openai":
       return { ...nothing, keep: await askOpenai(ask, before) };
@@ -30,7 +35,9 @@ export async function askReach(ask: Asker, before: Beforehand, machine: Machine)
     case "cloudflared":
       return { ...nothing, ...(await askCloudflare(ask, before)) };
     case "quick":
-      ask.warn("A quick tunnel is for smoke tests: ChatGPT has to be told its new address each time.");
+      ask.warn(
+        "A quick tunnel is for smoke tests: its address is new at each start,\nand ChatGPT has to be told again.",
+      );
       return nothing;
     case "local":
       return nothing;
@@ -57,7 +64,8 @@ async function warnOfMissing(
   const { key, name, from } = CLIENTS[reach === "openai" ? "openai" : "cloudflared"];
   const own = existing.values[key];
   const program = typeof own === "string" ? own : name;
-  if (!(await machine.hasProgram(program))) ask.warn(`${program} is not on your PATH yet: ${from}`);
+  if (!(await machine.hasProgram(program)))
+    ask.warn(`${program} is not on your PATH yet. To get it:\n${from}`);
 }
 
 async function askOpenai(ask: Asker, before: Beforehand): Promise<Map<SecretItemName, string>> {

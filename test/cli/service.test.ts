@@ -207,6 +207,19 @@ describe.runIf(process.platform === "linux")("codex-gpt-bridge service", () => {
     expect((await service(argv)).code).toBe(2);
   });
 
+  it("leaves nothing behind where the service manager does not answer", async () => {
+    installTool("systemctl");
+    writeFileSync(
+      join(bin, "systemctl"),
+      "#!/bin/sh\necho 'Failed to connect to bus: No medium found' >&2\nexit 1\n",
+    );
+    configure();
+    keepToken();
+    const { code, err } = await service(["install"]);
+    expect([code, err]).toEqual([1, expect.stringContaining("No medium found") as string]);
+    expect(existsSync(unit())).toBe(false);
+  });
+
   it("says so where there is no service manager", async () => {
     const { code, err } = await service(["status"], { PATH: bin });
     expect([code, err]).toEqual([1, "codex-gpt-bridge service: systemctl is not there\n"]);
