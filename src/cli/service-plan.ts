@@ -1,4 +1,5 @@
 /** What the service will run, and whether it would: the configuration as it is read without the owner's shell. */
+import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { findCodex } from "../codex/install.ts";
 import type { Config } from "../config/load.ts";
@@ -58,6 +59,9 @@ export async function prepareService(
   const planned = await planFor(terminal, flags, packageRoot);
   if (!planned.ok) return fail([planned.failure]);
   const plan = planned.value;
+  const [, built = ""] = plan.command;
+  if ((await stat(built).catch(() => null)) === null)
+    return fail([`${built} is not there; run: npm run build`]);
   const { environment } = terminal;
   const { DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR, USER } = environment;
   const session = { DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR, USER, HOME: plan.home };

@@ -15,6 +15,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -197,10 +198,11 @@ describe.runIf(process.platform === "linux")("the service's unit", () => {
   it.runIf(canRunUserManager())(
     "runs under a real `systemd --user`: installed, ready, stopped, started, taken away",
     { timeout: 240_000 },
-    () => {
+    async () => {
       const script = join(scratch, "manager.sh");
+      const port = await freePort();
       writeFileSync(script, USER_MANAGER);
-      writeFileSync(config(), readFileSync(config(), "utf8").replace("port = 0", "port = 18769"));
+      writeFileSync(config(), readFileSync(config(), "utf8").replace("port = 0", `port = ${port}`));
       const { status, stdout } = spawnSync(
         "unshare",
         ["--mount", "--propagation", "private", "bash", script],
@@ -216,7 +218,7 @@ describe.runIf(process.platform === "linux")("the service's unit", () => {
         },
       );
       const said = stdout.toString();
-      expect(said).toContain("The bridge answers at http://127.0.0.1:18769 (ready).\ninstall 0");
+      expect(said).toContain(`The bridge answers at http://127.0.0.1:${port} (ready).\ninstall 0`);
       expect(said).toMatch(/service {2}running, pid \d+\n[^]*: ready\nstatus 0/);
       expect(said).toContain("stop 0");
       expect(said).toMatch(/: no answer\nstatus 1/);
@@ -228,6 +230,16 @@ describe.runIf(process.platform === "linux")("the service's unit", () => {
     },
   );
 });
+
+/** A service has to know its port beforehand. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
 
 /** A user manager of its own: as root, in a mount namespace with its own /run and control groups. */
 function canRunUserManager(): boolean {
