@@ -57,16 +57,19 @@ async function serve(terminal: AskProcess, config: AskConfig): Promise<number> {
   const { environment, cwd, stdin, stderr } = terminal;
   const shutdown = new AbortController();
   const findsProject = findProject(cwd, environment["HOME"]);
+  const apiKey = once(
+    async () => config.apiKey ?? (config.keychain ? keptApiKey(config, environment) : null),
+  );
   const redactor = once(async () => {
     const { createRedactor } = await import("../audit/redact.ts");
-    return createRedactor({ secrets: knownSecrets([config.apiKey ?? undefined], environment) });
+    return createRedactor({ secrets: knownSecrets([(await apiKey()) ?? undefined], environment) });
   });
   const { log, written } = logFor(stderr, config, redactor);
   const openRoom = once(async () => {
     const { createAskRoom } = await import("./ask-room.ts");
     const project = await findsProject;
     return createAskRoom({
-      config,
+      config: { ...config, apiKey: await apiKey() },
       environment,
       cwd,
       project,
@@ -104,6 +107,17 @@ async function serve(terminal: AskProcess, config: AskConfig): Promise<number> {
   await Promise.race([server.whenIdle().then(written), passed(CLOSE_GRACE_MS)]);
   clearInterval(alive);
   return EXIT_FINE;
+}
+
+/** null: there is none, or no store that can be read. */
+async function keptApiKey(
+  config: Pick<AskConfig, "configFile">,
+  environment: AskProcess["environment"],
+): Promise<string | null> {
+  const { openOwnStores } = await import("./with-secrets.ts");
+  const { readSecrets } = await import("../keychain/read-secrets.ts");
+  const { values } = await readSecrets(await openOwnStores(config, environment), ["openaiApiKey"]);
+  return values.get("openaiApiKey") ?? null;
 }
 
 /** Its end is told to `onEnd`, also when the server closes it. */

@@ -18,7 +18,7 @@ import type { SettingName } from "./settings.ts";
 
 type Shared = Pick<
   Config,
-  "stateDir" | "configFile" | "auditPrompts" | "auditKeepDays" | "auditKeepMb" | "logLevel"
+  "stateDir" | "configFile" | "keychain" | "auditPrompts" | "auditKeepDays" | "auditKeepMb" | "logLevel"
 >;
 
 export interface AskConfig extends AskSettings, Shared {
@@ -31,6 +31,7 @@ export interface AskConfig extends AskSettings, Shared {
 const SHARED: readonly SettingName[] = [
   "stateDir",
   "config",
+  "keychain",
   "auditPrompts",
   "auditKeepDays",
   "auditKeepMb",
@@ -64,11 +65,12 @@ export async function loadAskConfig(
   const baseUrl = toBaseUrl(environment["OPENAI_BASE_URL"], problems);
   const key = environment["OPENAI_API_KEY"]?.trim() ?? "";
   if (problems.length > 0 || values === null || !parsedPrices.success) return fail(problems);
-  const { stateDir, configFile, auditPrompts, auditKeepDays, auditKeepMb, logLevel } = config.value;
+  const { stateDir, configFile, keychain, auditPrompts, auditKeepDays, auditKeepMb, logLevel } = config.value;
   return ok({
     ...values,
     stateDir,
     configFile,
+    keychain,
     auditPrompts,
     auditKeepDays,
     auditKeepMb,

@@ -42,6 +42,7 @@ export async function startAskRoom(baseUrl: string, settings: Partial<AskConfig>
     baseUrl,
     stateDir,
     configFile: null,
+    keychain: false,
     auditPrompts: "hash",
     auditKeepDays: 30,
     auditKeepMb: 512,

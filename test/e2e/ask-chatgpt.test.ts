@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newestLines } from "../../src/audit/log-end.ts";
 import { verifyLog } from "../../src/audit/verify-log.ts";
+import { createSecretFile } from "../../src/keychain/secret-file.ts";
+import { secretItems } from "../../src/keychain/secret-items.ts";
 import {
   API_KEY,
   askClients,
@@ -296,6 +298,16 @@ describe("the owner's rules", () => {
     expect(isError).toBe(true);
     expect(content).toMatchObject({ status: "refused", error: { code: "no_api_key", retryable: false } });
     expect(content.error?.message).toContain("OPENAI_API_KEY");
+  });
+
+  test("with the keychain on, the key comes from where the owner keeps it, and is struck out like any other", async () => {
+    await configure("keychain = true\n");
+    const kept = createSecretFile(join(place.home, ".config", "codex-gpt-bridge", "secrets.json"));
+    expect(await kept.write(secretItems.openaiApiKey, API_KEY)).toMatchObject({ ok: true });
+    const ask = await start({ env: { OPENAI_API_KEY: "" } });
+    expect((await ask.ask("Think.")).content.status).toBe("completed");
+    expect(openai.received[0]?.headers.authorization).toBe(`Bearer ${API_KEY}`);
+    expect((await ask.ask(`Is ${API_KEY} right?`)).content.error?.code).toBe("secrets_found");
   });
 
   test.each(["refuse", "redact"])(

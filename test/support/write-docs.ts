@@ -3,6 +3,8 @@
  * one is out of date.
  */
 import { readFile, writeFile } from "node:fs/promises";
+import { wireTools as askTools } from "../../src/chatgpt/tools.ts";
+import { askSettingNames, askSettings, toAskEnvironmentName } from "../../src/config/ask-settings.ts";
 import { toEnvironmentName, toFileKey, toFlag } from "../../src/config/names.ts";
 import { settingNames, settings } from "../../src/config/settings.ts";
 import { tools } from "../../src/tools/index.ts";
@@ -12,19 +14,21 @@ const isCheck = process.argv.includes("--check");
 const stale: string[] = [];
 
 await writeBetweenMarks("docs/config.md", settingsTable());
-await writeBetweenMarks("docs/tools.md", toolPages());
+await writeBetweenMarks("docs/config.md", askSettingsTable(), "generated: chatgpt");
+await writeBetweenMarks("docs/tools.md", toolPages(toWireTools(tools)));
+await writeBetweenMarks("docs/tools.md", toolPages(askTools()), "generated: chatgpt");
 
 if (stale.length > 0) {
   console.error(`out of date: ${stale.join(", ")}; run npm run docs`);
   process.exitCode = 1;
 }
 
-async function writeBetweenMarks(path: string, generated: string): Promise<void> {
+async function writeBetweenMarks(path: string, generated: string, mark = "generated"): Promise<void> {
   const url = new URL(`../../${path}`, import.meta.url);
   const text = await readFile(url, "utf8");
-  const [before = "", rest = ""] = text.split("<!-- generated -->\n");
-  const [, after = ""] = rest.split("<!-- /generated -->");
-  const wanted = `${before}<!-- generated -->\n${generated}<!-- /generated -->${after}`;
+  const [before = "", rest = ""] = text.split(`<!-- ${mark} -->\n`);
+  const [, after = ""] = rest.split(`<!-- /${mark} -->`);
+  const wanted = `${before}<!-- ${mark} -->\n${generated}<!-- /${mark} -->${after}`;
   if (wanted === text) return;
   if (isCheck) stale.push(path);
   else await writeFile(url, wanted);
@@ -43,6 +47,17 @@ function settingsTable(): string {
   return `| setting | default | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
 }
 
+function askSettingsTable(): string {
+  const rows = askSettingNames.map((name) => {
+    const schema = askSettings.shape[name];
+    const value: unknown = schema.safeParse(undefined).data;
+    const isNothing = value === undefined || (Array.isArray(value) && value.length === 0);
+    const shown = isNothing ? "–" : `\`${String(value)}\``;
+    return `| \`${toFileKey(name)}\`<br>\`${toAskEnvironmentName(name)}\` | ${shown} | ${schema.description ?? ""} |`;
+  });
+  return `| setting | default | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
+}
+
 interface Property {
   readonly type?: unknown;
   readonly enum?: readonly string[];
@@ -52,9 +67,9 @@ interface Property {
   readonly minimum?: number;
 }
 
-function toolPages(): string {
+function toolPages(listed: ReturnType<typeof askTools>): string {
   const scopes = new Map(tools.map(({ name, scope }) => [name, scope]));
-  return toWireTools(tools)
+  return listed
     .map((tool) => {
       const properties = (tool.inputSchema.properties ?? {}) as Readonly<Record<string, Property>>;
       const required = new Set(tool.inputSchema.required ?? []);
@@ -70,7 +85,8 @@ function toolPages(): string {
         rows.length === 0
           ? "No arguments.\n"
           : `| argument | type | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
-      return `## \`${tool.name}\`\n\n${tool.description ?? ""}\n\nHints: ${hints}. Scope: ${scopes.get(tool.name)}.\n\n${table}`;
+      const scope = scopes.get(tool.name);
+      return `## \`${tool.name}\`\n\n${tool.description ?? ""}\n\nHints: ${hints}.${scope === undefined ? "" : ` Scope: ${scope}.`}\n\n${table}`;
     })
     .join("\n");
 }
