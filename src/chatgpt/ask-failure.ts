@@ -38,7 +38,8 @@ export type AskFailure =
   | { readonly code: "upstream"; readonly status: number | null; readonly message: string }
   | { readonly code: "unknown_response" }
   | { readonly code: "invalid_argument"; readonly argument: string; readonly reason: string }
-  | { readonly code: "internal" };
+  /** `cause`: a code of the operating system or of SQLite. */
+  | { readonly code: "internal"; readonly cause: string | null };
 
 /** `place`: outside, missing, unreadable or no regular file; which of them is nobody's business. */
 export type FileRefusal = "place" | "no_project" | "not_text" | "too_large" | "too_many" | "all_too_large";
@@ -176,7 +177,7 @@ function words(failure: AskFailure): Words {
       );
     case "internal":
       return yes(
-        "The MCP server itself failed. The reason is in its log.",
+        `The MCP server itself failed${failure.cause === null ? "" : ` (${failure.cause})`}. The reason is in its log.`,
         "Call again in a moment; if it fails again, tell the user.",
       );
   }

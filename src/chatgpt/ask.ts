@@ -16,8 +16,12 @@ import type { Hold } from "./purse.ts";
 import type { ApiFailure, ApiNews, ApiQuestion, ApiResponse, ResponsesApi } from "./responses-api.ts";
 
 const CANCEL_MS = 5_000;
-/** What a search brings into the conversation, paid as input. */
-const TOKENS_OF_A_SEARCH = 50_000;
+/** Long enough to learn what a call that was broken off has used. */
+const LATE_MS = 3_000;
+/** What OpenAI adds to any question; a call that holds too little could cost more than it holds. */
+const UNSEEN_TOKENS = 8_000;
+/** What a search brings into the conversation, or a conversation that nobody here knows; paid as input. */
+const MANY_UNSEEN_TOKENS = 50_000;
 
 export async function askChatgpt(args: AskArgs, call: AskCall, room: AskRoom): Promise<AskOutcome> {
   const { config } = room;
@@ -70,11 +74,14 @@ async function payFor(
   const texts = [...question.texts, question.instructions ?? "", JSON.stringify(question.outputSchema)];
   const inputTokens =
     texts.reduce((sum, text) => sum + mostTokensOf(text), 0) +
-    (earlier === null ? 0 : earlier.inputTokens + earlier.outputTokens) +
-    (question.webSearch ? TOKENS_OF_A_SEARCH : 0);
+    (earlier === null ? 0 : earlier.inputTokens + earlier.outputTokens);
+  const unseenTokens =
+    UNSEEN_TOKENS +
+    (question.webSearch ? MANY_UNSEEN_TOKENS : 0) +
+    (question.previousResponseId !== null && earlier === null ? MANY_UNSEEN_TOKENS : 0);
   const caps = { perCall: maxUsdPerCall, perDay: maxUsdPerDay, perMonth: maxUsdPerMonth };
   const { model, effort, background, maxOutputTokens } = question;
-  const reservation = decideReservation({ caps, model, price, inputTokens, maxOutputTokens });
+  const reservation = decideReservation({ caps, model, price, inputTokens, unseenTokens, maxOutputTokens });
   if (!reservation.ok) return reservation;
   const { heldUsd } = reservation.value;
   const project = room.project?.path ?? null;
@@ -121,7 +128,7 @@ async function send(sending: Sending, wantsJson: boolean): Promise<AskOutcome> {
   if (!result.ok) {
     const { failure, requestId, mayHaveCost } = result.failure;
     if (!mayHaveCost) hold.settle({ costUsd: 0, usage: null });
-    else hold.leave();
+    else await settleLate(responseId, sending);
     const own = cause === null ? failure : causeFailure(cause, sending);
     return { ...base, failure: own, response: null, requestId, costUsd: mayHaveCost ? null : 0 };
   }
@@ -160,6 +167,18 @@ async function follow(
   }
   if (!started.ok && !waited.ok) return started;
   return end.cause() !== null && !waited.ok && started.ok ? ok(started.value) : waited;
+}
+
+/** A call that was broken off costs what OpenAI says that it has used; where that is not told, what it held. */
+async function settleLate(responseId: string | null, { api, end, hold, price }: Sending): Promise<void> {
+  if (responseId !== null && end.cause() !== "shutdown") {
+    const late = await api.retrieve(responseId, AbortSignal.timeout(LATE_MS));
+    if (late.ok && hasEnded(late.value) && late.value.usage !== null) {
+      hold.settle({ costUsd: costOfEnded(late.value, price), usage: late.value.usage });
+      return;
+    }
+  }
+  hold.leave();
 }
 
 /** 0 where nothing was used; null where that cannot be told. */

@@ -25,8 +25,10 @@ export interface BudgetFacts {
   readonly model: string;
   /** null: the owner's table has none. */
   readonly price: Price | null;
-  /** At least as many as will be counted, as far as that can be told. */
+  /** At least as many as the question has. */
   readonly inputTokens: number;
+  /** What OpenAI may put in besides, an estimate: held, and not held against the cap for a call. */
+  readonly unseenTokens: number;
   readonly maxOutputTokens: number | null;
 }
 
@@ -41,20 +43,17 @@ const FEWEST_OUTPUT_TOKENS = 256;
 /** What a call may use where there are caps and it names no limit: generous for reasoning, and still a limit. */
 const MOST_OUTPUT_TOKENS = 65_536;
 
-/** What OpenAI puts in that cannot be seen from here; a call that holds too little could cost more than it holds. */
-const UNSEEN_INPUT_TOKENS = 8_000;
-
 type Refusal = Extract<AskFailure, { code: "budget_exceeded" }>;
 
 /** What one call holds; without looking at what others spent. */
 export function decideReservation(facts: BudgetFacts): Result<Reservation, Refusal> {
-  const { caps, price, inputTokens, model } = facts;
+  const { caps, price, inputTokens, unseenTokens, model } = facts;
   const strictest = firstCap(caps);
   if (strictest === null) {
     const outputTokens = facts.maxOutputTokens ?? MOST_OUTPUT_TOKENS;
     return ok({
       maxOutputTokens: facts.maxOutputTokens,
-      heldUsd: price === null ? 0 : hold(price, inputTokens, outputTokens),
+      heldUsd: price === null ? 0 : mostFor(price, inputTokens + unseenTokens, outputTokens),
     });
   }
   if (price === null) {
@@ -66,11 +65,7 @@ export function decideReservation(facts: BudgetFacts): Result<Reservation, Refus
     return fail({ ...refusal("call", caps.perCall ?? 0, 0, model), why: "too_large" });
   }
   const maxOutputTokens = Math.min(wanted, affordable);
-  return ok({ maxOutputTokens, heldUsd: hold(price, inputTokens, maxOutputTokens) });
-}
-
-function hold(price: Price, inputTokens: number, outputTokens: number): number {
-  return mostFor(price, inputTokens + UNSEEN_INPUT_TOKENS, outputTokens);
+  return ok({ maxOutputTokens, heldUsd: mostFor(price, inputTokens + unseenTokens, maxOutputTokens) });
 }
 
 /** Whether a cap is open, now that what was spent is known. null: it is. */

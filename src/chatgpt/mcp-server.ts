@@ -106,8 +106,15 @@ async function run(name: string, args: unknown, call: AskCall, room: AskRoom): P
     return null;
   } catch (error) {
     room.log.error({ tool: name, err: error }, "a call failed");
-    return refused({ code: "internal" });
+    return refused({ code: "internal", cause: causeOf(error) });
   }
+}
+
+/** Codex shows nobody its servers' logs: a full disk or a directory that may not be written is named here too. */
+function causeOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  if ("errstr" in error && typeof error.errstr === "string") return error.errstr;
+  return "code" in error && typeof error.code === "string" ? error.code : null;
 }
 
 function refused(failure: AskFailure): AskOutcome {

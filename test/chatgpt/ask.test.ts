@@ -366,6 +366,19 @@ describe("money", () => {
     expect((await ask({ prompt: "Think." })).error).toMatchObject({ code: "budget_exceeded" });
   });
 
+  test("a call that was broken off counts with what OpenAI says that it used", async () => {
+    openai.plays(answer({ delayMs: 60_000 }), ok);
+    const { ask, room, project } = await start({ prices, maxUsdPerDay: 0.5 });
+    const cancelling = new AbortController();
+    const asked = ask({ prompt: "Think." }, cancelling.signal);
+    const purse = await room.purse();
+    await expect.poll(() => purse.newest(project)?.responseId, { timeout: 15_000 }).toBeDefined();
+    cancelling.abort("the user stopped it");
+    openai.finish();
+    expect((await asked).status).toBe("cancelled");
+    expect((await ask({ prompt: "Think." })).error).toBeNull();
+  });
+
   test("an answer that is collected is counted once, with what it really cost", async () => {
     openai.hold();
     const { ask, collect, room } = await start({ prices, maxUsdPerDay: 100 });

@@ -83,7 +83,7 @@ test("every code has words, and none of them is empty or holds a placeholder", (
     { code: "upstream", status: null, message: "no" },
     { code: "unknown_response" },
     { code: "invalid_argument", argument: "prompt", reason: "is wrong" },
-    { code: "internal" },
+    { code: "internal", cause: "ENOSPC" },
   ];
   expect(new Set(samples.map(({ code }) => code))).toEqual(new Set(askFailureCodes));
   for (const sample of samples) {

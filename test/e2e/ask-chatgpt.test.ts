@@ -9,6 +9,7 @@ import { secretItems } from "../../src/keychain/secret-items.ts";
 import {
   API_KEY,
   askClients,
+  askDoor,
   createAskPlace,
   startAsk,
   startRawAsk,
@@ -288,6 +289,39 @@ describe("stdout and the end", () => {
       openai.finish();
     }
     expect(openai.cancelled()).toEqual([]);
+  });
+});
+
+describe("the command line", () => {
+  const command = [process.execPath, askDoor];
+
+  test.each<[string[], number, RegExp, RegExp]>([
+    [["--version"], 0, /^\d+\.\d+\.\d+\n$/, /^$/],
+    [["--help"], 0, /Usage: codex-chatgpt-mcp/, /^$/],
+    [["--model", "x"], 2, /^$/, /--model is not understood/],
+  ])("%j ends with %i", async (argv, code, out, err) => {
+    const { exitCode, stdout, stderr } = await runDoor({ argv, command });
+    expect(exitCode).toBe(code);
+    expect(stdout).toMatch(out);
+    expect(stderr).toMatch(err);
+  });
+
+  test("wrong settings are told at once: exit code 2, and nothing on stdout", async () => {
+    const env = { CODEX_CHATGPT_TIMEOUT_MS: "soon", CODEX_CHATGPT_MAX_USD_PER_DAY: "-5" };
+    const { exitCode, stdout, stderr } = await runDoor({ argv: [], command, env });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toMatch(/CODEX_CHATGPT_TIMEOUT_MS: [\s\S]*CODEX_CHATGPT_MAX_USD_PER_DAY: /);
+  });
+
+  test("a state directory that cannot be used: nothing is asked, and the answer says why", async () => {
+    await writeFile(place.stateDir, "a file in its place");
+    const ask = await start();
+    const { content } = await ask.ask("Think.");
+    expect(content.error).toMatchObject({
+      code: "internal",
+      message: expect.stringMatching(/EEXIST|ENOTDIR/),
+    });
+    expect(openai.received).toHaveLength(0);
   });
 });
 

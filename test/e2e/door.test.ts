@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startScriptedModel } from "../../src/demo/scripted-model/scripted-model.ts";
@@ -214,6 +214,14 @@ describe("the built door", () => {
         expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
         expect(stderr).toMatch(/^codex-gpt-bridge needs Node 22\.18 or newer; this is 20\.\d+\.\d+\.\n$/);
       }
+      const other = await runDoor({
+        argv: [],
+        command: [node20 ?? "", join(dirname(door), "ask-chatgpt.js")],
+      });
+      expect(other).toMatchObject({ exitCode: 2, stdout: "" });
+      expect(other.stderr).toMatch(
+        /^codex-chatgpt-mcp needs Node 22\.18 or newer; this is 20\.\d+\.\d+\.\n$/,
+      );
     },
   );
 

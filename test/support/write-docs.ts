@@ -52,7 +52,7 @@ function askSettingsTable(): string {
     const schema = askSettings.shape[name];
     const value: unknown = schema.safeParse(undefined).data;
     const isNothing = value === undefined || (Array.isArray(value) && value.length === 0);
-    const shown = isNothing ? "–" : `\`${String(value)}\``;
+    const shown = isNothing ? "–" : `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
     return `| \`${toFileKey(name)}\`<br>\`${toAskEnvironmentName(name)}\` | ${shown} | ${schema.description ?? ""} |`;
   });
   return `| setting | default | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
