@@ -415,7 +415,7 @@ describe("collecting", () => {
     openai.hold();
     const { ask, collect } = await start();
     await ask({ prompt: "Think.", background: true, timeoutMs: 1_000 });
-    expect(await collect(undefined, 1_000)).toMatchObject({ status: "in_progress", error: null });
+    expect(await collect(undefined, 3_000)).toMatchObject({ status: "in_progress", error: null });
     const collecting = collect();
     openai.finish();
     expect((await collecting).status).toBe("completed");

@@ -92,13 +92,13 @@ describe.each(askClients)("a client of %s", (client) => {
   });
 
   test("hears of progress, and a call outlives the client's own time limit by it", async () => {
-    openai.plays({ kind: "answer", text: "at last", delayMs: 11_000 });
+    openai.plays({ kind: "answer", text: "at last", delayMs: 14_000 });
     const ask = await start({ client });
     const heard: { progress: number; message?: string | undefined }[] = [];
     const answer = await ask.ask(
       "Think.",
       {},
-      { timeoutMs: 6_000, resetTimeoutOnProgress: true, onProgress: (progress) => heard.push(progress) },
+      { timeoutMs: 10_000, resetTimeoutOnProgress: true, onProgress: (progress) => heard.push(progress) },
     );
     expect(answer.text).toBe("at last");
     expect(heard.length).toBeGreaterThanOrEqual(3);
@@ -138,6 +138,7 @@ describe.each(askClients)("a client of %s", (client) => {
     await expect(ask.ask("Think.", { reasoningEffort: "high" }, { timeoutMs: 1_500 })).rejects.toThrow(
       /time/i,
     );
+    await openai.until(1, ({ method }) => method === "GET");
     expect(openai.cancelled()).toEqual([]);
     openai.finish();
     const { content } = await ask.call("ask_chatgpt_result");
