@@ -33,7 +33,6 @@ export async function askChatgpt(args: AskArgs, call: AskCall, room: AskRoom): P
   const paid = await payFor(asked, price, room);
   if (!paid.ok) return { ...refused(paid.failure), model: asked.model, hasPrice: price !== null };
   const { hold, question } = paid.value;
-  const api = await room.api();
   const timeoutMs = Math.min(args.timeoutMs ?? config.timeoutMs, config.timeoutMs);
   const end = createCallEnd({
     clock: room.clock,
@@ -43,12 +42,14 @@ export async function askChatgpt(args: AskArgs, call: AskCall, room: AskRoom): P
     background: question.background,
   });
   try {
+    const api = await room.api();
     return await send(
       { question, price, hold, api, end, timeoutMs, call, room },
       args.outputSchema !== undefined,
     );
   } finally {
     end.release();
+    hold.leave();
   }
 }
 
@@ -135,12 +136,11 @@ async function send(sending: Sending, wantsJson: boolean): Promise<AskOutcome> {
   const response = result.value;
   const requestId = (started.ok ? started.value.requestId : started.failure.requestId) ?? response.requestId;
   if (!hasEnded(response)) {
-    hold.leave();
     const failure = cause === "cancelled" ? ({ code: "cancelled" } as const) : null;
     return { ...base, failure, response, requestId, costUsd: null };
   }
   const costUsd = costOfEnded(response, price);
-  hold.settle({ costUsd, usage: response.usage });
+  if (isSettled(costUsd, price)) hold.settle({ costUsd, usage: response.usage });
   return { ...base, failure: failureOf(response, question.model), response, requestId, costUsd };
 }
 
@@ -175,10 +175,13 @@ async function settleLate(responseId: string | null, { api, end, hold, price }: 
     const late = await api.retrieve(responseId, AbortSignal.timeout(LATE_MS));
     if (late.ok && hasEnded(late.value) && late.value.usage !== null) {
       hold.settle({ costUsd: costOfEnded(late.value, price), usage: late.value.usage });
-      return;
     }
   }
-  hold.leave();
+}
+
+/** Where there is a price and no count of what was used, the call goes on counting as the most that it may have cost. */
+export function isSettled(costUsd: number | null, price: Price | null): boolean {
+  return costUsd !== null || price === null;
 }
 
 /** 0 where nothing was used; null where that cannot be told. */

@@ -11,7 +11,7 @@ export interface Hold {
   sent(): void;
   accepted(responseId: string): void;
   settle(settlement: Settlement): void;
-  /** The call is over here, and what it cost is not known yet: whoever collects the answer settles it. */
+  /** The call is over here. What is not settled by then is settled by whoever collects the answer; else it counts on. */
   leave(): void;
 }
 

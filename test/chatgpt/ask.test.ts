@@ -356,6 +356,17 @@ describe("money", () => {
     expect((await ask({ prompt: "Think." })).error).toBeNull();
   });
 
+  test("an answer without a count of what was used counts as the most that it may have cost", async () => {
+    openai.plays(answer({ text: "fine", usage: null }), ok);
+    const { ask } = await start({ prices, maxUsdPerDay: 0.5 });
+    expect(await ask({ prompt: "Think." })).toMatchObject({
+      status: "completed",
+      estimatedCostUsd: null,
+      costNote: expect.any(String),
+    });
+    expect((await ask({ prompt: "Think." })).error).toMatchObject({ code: "budget_exceeded" });
+  });
+
   test("what may have been paid for counts, though nobody knows how much", async () => {
     openai.plays({ kind: "hangUp" }, ok);
     const { ask } = await start({ prices, maxUsdPerDay: 0.5 });
