@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -28,24 +28,15 @@ test("a directory is locked while somebody works on it, and whoever looks does n
 });
 
 test("the locks of another process are seen, and go with it", async () => {
-  const script = join(directory, "holder.ts");
-  const module = join(import.meta.dirname, "..", "..", "src", "cli", "state-lock.ts");
-  await writeFile(
-    script,
-    `import { lockStateDirectory } from ${JSON.stringify(module)};
-const locked = await lockStateDirectory(${JSON.stringify(directory)});
+  const holder = await other(
+    `const locked = await lockStateDirectory(directory);
 process.send?.(locked.ok);
-setInterval(() => {}, 1_000);
-`,
+setInterval(() => {}, 1_000);`,
   );
-  const holder = fork(script);
   try {
-    const [isHeld] = (await once(holder, "message")) as [boolean];
-    expect(isHeld).toBe(true);
     expect(await isStateLocked(directory)).toBe(true);
   } finally {
-    holder.kill("SIGKILL");
-    await once(holder, "exit");
+    await end(holder);
   }
   expect(await isStateLocked(directory)).toBe(false);
 });
@@ -53,19 +44,37 @@ setInterval(() => {}, 1_000);
 test("somebody who keeps looking keeps no bridge from starting", async () => {
   const first = await lockStateDirectory(directory);
   if (first.ok) first.value.release();
-  const looking = new AbortController();
-  const look = async (): Promise<void> => {
-    while (!looking.signal.aborted) {
-      await isStateLocked(directory);
-      await new Promise((resolve) => setImmediate(resolve));
+  const looker = await other(`process.send?.(true);
+for (;;) await isStateLocked(directory);`);
+  try {
+    for (let round = 0; round < 300; round += 1) {
+      const locked = await lockStateDirectory(directory);
+      expect(locked.ok).toBe(true);
+      if (locked.ok) locked.value.release();
     }
-  };
-  const looks = Promise.all([look(), look()]);
-  for (let round = 0; round < 50; round += 1) {
-    const locked = await lockStateDirectory(directory);
-    expect(locked.ok).toBe(true);
-    if (locked.ok) locked.value.release();
+  } finally {
+    await end(looker);
   }
-  looking.abort();
-  await looks;
 });
+
+/** A process of its own that has said that it has begun. */
+async function other(script: string): Promise<ChildProcess> {
+  const file = join(directory, "other.ts");
+  const module = join(import.meta.dirname, "..", "..", "src", "cli", "state-lock.ts");
+  await writeFile(
+    file,
+    `import { isStateLocked, lockStateDirectory } from ${JSON.stringify(module)};
+const directory = ${JSON.stringify(directory)};
+${script}
+`,
+  );
+  const child = fork(file);
+  const [begun] = (await once(child, "message")) as [boolean];
+  expect(begun).toBe(true);
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  child.kill("SIGKILL");
+  await once(child, "exit");
+}
