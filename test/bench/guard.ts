@@ -4,7 +4,7 @@
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,10 +28,12 @@ export async function run(): Promise<Row[]> {
 const KINDS = ["bare", "static-token", "created-token"] as const;
 
 async function compareThroughput(): Promise<Row[]> {
+  // The servers are simply ended: what they leave lies in here.
+  const scratch = await mkdtemp(join(tmpdir(), "bench-guard-"));
   const servers = new Map<StatusServerKind, Fork<ServerReady>>();
   const rows: Row[] = [];
   try {
-    for (const kind of KINDS) servers.set(kind, await startFork<ServerReady>(["--serve", kind]));
+    for (const kind of KINDS) servers.set(kind, await startFork<ServerReady>(["--serve", kind], scratch));
     // A server grows faster over its first ten thousands of calls: none of them counts, and all get as many.
     await measureInTurns(servers, 30, 8);
     for (const connections of [1, 16]) {
@@ -45,7 +47,11 @@ async function compareThroughput(): Promise<Row[]> {
       }
     }
   } finally {
-    for (const { child } of servers.values()) child.kill();
+    for (const { child } of servers.values()) {
+      child.kill();
+      await once(child, "exit");
+    }
+    await rm(scratch, { recursive: true, force: true });
   }
   return rows;
 }
@@ -180,8 +186,8 @@ interface Fork<T> {
   readonly told: T;
 }
 
-async function startFork<T>(argv: readonly string[]): Promise<Fork<T>> {
-  const child = fork(import.meta.filename, argv);
+async function startFork<T>(argv: readonly string[], scratch = tmpdir()): Promise<Fork<T>> {
+  const child = fork(import.meta.filename, argv, { env: { ...process.env, TMPDIR: scratch } });
   const [told] = (await Promise.race([
     once(child, "message"),
     once(child, "exit").then(() => {
@@ -193,7 +199,7 @@ async function startFork<T>(argv: readonly string[]): Promise<Fork<T>> {
 
 const [, , role, what = ""] = process.argv;
 if (role === "--serve") {
-  const directory = await mkdtemp(join(tmpdir(), "bench-guard-"));
+  const directory = await mkdtemp(join(tmpdir(), "state-"));
   process.on("message", () => {
     const { user, system } = process.cpuUsage();
     process.send?.(user + system);
