@@ -1,6 +1,6 @@
 /** A checkout as a newcomer has it: what git knows, as it is now, with the dependencies of this one linked. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 
 export const checkout = join(import.meta.dirname, "..", "..");
@@ -8,7 +8,8 @@ export const checkout = join(import.meta.dirname, "..", "..");
 export function makeCleanClone(directory: string): void {
   const listed = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "-z"], { cwd: checkout });
   for (const name of listed.toString().split("\0")) {
-    if (name === "") continue;
+    // A file that was removed and not yet committed is still listed; linked dependencies are no file of ours.
+    if (name === "" || name === "node_modules" || !existsSync(join(checkout, name))) continue;
     mkdirSync(dirname(join(directory, name)), { recursive: true });
     cpSync(join(checkout, name), join(directory, name));
   }
