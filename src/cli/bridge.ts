@@ -34,6 +34,7 @@ import { createJobEnds } from "./job-ends.ts";
 import { identifyProjects, recheckGrant } from "./projects.ts";
 import { allowedHostsOf, openSignIn, ownSecrets } from "./sign-in-parts.ts";
 import { readinessOf } from "./readiness.ts";
+import { spendOf } from "./spend.ts";
 import { takeState, type StartFailure } from "./state.ts";
 
 export interface BridgeSurroundings {
@@ -228,7 +229,7 @@ export async function createBridge(
         jobs: runner.counts(),
         limits: { running: config.maxConcurrent, queued: config.queue },
         redactions: redactor.count(),
-        spendUsd: {},
+        spendUsd: await spendOf(config.stateDir, clock, log),
       }),
     restoreHeaders: isLoopback(config.host),
     clock,

@@ -9,8 +9,10 @@ import { configuration } from "./checks/configuration.ts";
 import { httpGuard } from "./checks/http-guard.ts";
 import { login } from "./checks/login.ts";
 import { node } from "./checks/node.ts";
+import { oauthMetadata } from "./checks/oauth-metadata.ts";
 import { port } from "./checks/port.ts";
 import { projects } from "./checks/projects.ts";
+import { publicUrl } from "./checks/public-url.ts";
 import { readiness } from "./checks/readiness.ts";
 import { service } from "./checks/service.ts";
 import { stateDirectory } from "./checks/state-directory.ts";
@@ -33,5 +35,7 @@ export const checks: readonly Check[] = [
   httpGuard,
   token,
   tunnel,
+  publicUrl,
+  oauthMetadata,
   chatgptSequence,
 ];

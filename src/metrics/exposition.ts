@@ -19,7 +19,7 @@ export interface MetricFacts {
   readonly jobs: { readonly running: number; readonly queued: number; readonly waitingCallers: number };
   readonly limits: { readonly running: number; readonly queued: number };
   readonly redactions: number;
-  /** What `ask_chatgpt` has cost, by model, in US dollars; empty where it was never used. */
+  /** What `ask_chatgpt` has cost this month, by model, in US dollars; empty where it was never used. */
   readonly spendUsd: Readonly<Record<string, number>>;
 }
 
@@ -102,7 +102,9 @@ export function createExposition(tally: Tally): (facts: MetricFacts) => Promise<
     "Codex processes that were started; all but the first are restarts.",
     () => tally.codexStarts(),
   );
-  const spend = gauge("ask_chatgpt_usd", "What ask_chatgpt has cost, by model, in US dollars.", ["model"]);
+  const spend = gauge("ask_chatgpt_usd", "What ask_chatgpt has cost this month (UTC), in US dollars.", [
+    "model",
+  ]);
   total("process_cpu_seconds_total", "CPU time of the bridge itself.", cpuSeconds);
   const memory = new Gauge({
     name: "process_resident_memory_bytes",

@@ -4,7 +4,18 @@
  */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmod, cp, mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { createServer } from "node:http";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -17,6 +28,9 @@ import { codexBinaries, createCodexHome, type ScratchCodexHome } from "../suppor
 
 const run = promisify(execFile);
 const packageRoot = join(import.meta.dirname, "..", "..");
+const { bin: programs } = JSON.parse(await readFile(join(packageRoot, "package.json"), "utf8")) as {
+  bin: Record<string, string>;
+};
 const blocks = await docBlocks();
 const PATHS = /\/(?:path\/to|srv)\/[\w-]+/g;
 const START_MS = 30_000;
@@ -43,11 +57,10 @@ beforeAll(async () => {
   await writeFile(join(project, "readme.txt"), "hello\n");
   const bin = join(scratch, "bin");
   await mkdir(bin);
-  await writeFile(
-    join(bin, "codex-gpt-bridge"),
-    `#!/bin/sh\nexec "${process.execPath}" "${clone}/dist/bridge.js" "$@"\n`,
-  );
-  await chmod(join(bin, "codex-gpt-bridge"), 0o755);
+  for (const [name, file] of Object.entries(programs)) {
+    await writeFile(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${join(clone, file)}" "$@"\n`);
+    await chmod(join(bin, name), 0o755);
+  }
   await symlink(codexBinaries["0.169.0"], join(bin, "codex"));
   await run("npm", ["run", "--silent", "build"], { cwd: clone, env: await environment("0") });
   model = await startScriptedModel();

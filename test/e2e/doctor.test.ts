@@ -149,6 +149,33 @@ describe("beside a running bridge", () => {
     }
   });
 
+  test("a bridge that ChatGPT signs in at: its documents fit together, and its address is asked for", async () => {
+    const stateDir = join(home.path, "state-sign-in");
+    // Nobody answers there; RFC 6761 keeps the name from ever being anybody's.
+    const publicUrl = "https://bridge.invalid";
+    const bridge = await startBridge({
+      codex: codexBinaries["0.169.0"],
+      codexHome: home.path,
+      roots: [project.path],
+      stateDir,
+      flags: ["--public-url", publicUrl],
+    });
+    try {
+      const port = new URL(bridge.url).port;
+      const flags = ["--state-dir", stateDir, "--public-url", publicUrl];
+      const { report: found } = await report({ port, flags, env: { CODEX_GPT_BRIDGE_TOKEN: token } });
+      expect(find(found, "oauth_metadata")).toMatchObject({ status: "ok" });
+      expect(find(found, "public_url")).toMatchObject({ status: "failed" });
+      expect(find(found, "public_url").reason).toContain(publicUrl);
+      expect(statuses(found)).toMatchObject({ http_guard: "ok", token: "ok", chatgpt_sequence: "ok" });
+      const other = ["--state-dir", stateDir, "--public-url", "https://other.invalid"];
+      const { report: wrong } = await report({ port, flags: other, env: { CODEX_GPT_BRIDGE_TOKEN: token } });
+      expect(find(wrong, "oauth_metadata")).toMatchObject({ status: "failed" });
+    } finally {
+      await bridge.stop();
+    }
+  });
+
   test("the numbers of a running bridge count what its callers did", async () => {
     const bridge = await startBridge({
       codex: codexBinaries["0.169.0"],
