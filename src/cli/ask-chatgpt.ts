@@ -30,9 +30,13 @@ export interface AskProcess {
 
 const HELP = `Usage: codex-chatgpt-mcp
 
-An MCP server on stdin and stdout with the tools ask_chatgpt and ask_chatgpt_result. It is started by an MCP client, such
-as Codex; "codex-gpt-bridge codex-config" prints what Codex needs. Settings are environment variables or the table
-[chatgpt] of the config file: docs/config.md.
+An MCP server on stdin and stdout with the tools ask_chatgpt and
+ask_chatgpt_result. It is started by an MCP client, such as Codex. Settings are
+environment variables, or the table [chatgpt] of the config file: docs/config.md.
+
+Examples:
+  codex-gpt-bridge codex-config --write   tell Codex of it
+  codex mcp list                          see that Codex knows it
 `;
 
 /** What running calls may still take to write down what they know, when the client has gone. */

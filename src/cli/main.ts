@@ -101,6 +101,7 @@ ${lines.join("\n")}
 
 Examples:
   codex-gpt-bridge demo                        see it work, without login or key
+  codex-gpt-bridge setup                       set it up for your projects
   codex-gpt-bridge serve --root /srv/app       serve one project, read-only
   codex-gpt-bridge doctor                      find out what is wrong
 
