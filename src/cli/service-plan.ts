@@ -39,7 +39,8 @@ export async function planFor(
   for (const name of settingNames) {
     const value = flags[toFlag(name)];
     if (value === undefined) continue;
-    if (isSecretSetting(name)) {
+    // A switch is no secret, whatever it is called.
+    if (isSecretSetting(name) && value !== true) {
       return fail(`--${toFlag(name)} would stand in the unit file; keep it with: ${ownCommand()} setup`);
     }
     const text = PATHS.has(name) ? resolve(cwd, String(value)) : String(value);

@@ -108,7 +108,7 @@ function settingsOfFlags(flags: Flags): { values: Record<string, unknown>; probl
     if (flag === undefined) continue;
     const setting = `--${toFlag(name)}`;
     const parsed = settings.shape[name].safeParse(flag);
-    if (isSecretSetting(name)) {
+    if (isSecretSetting(name) && flag !== true) {
       problems.push({
         setting,
         problem: `can be seen by every program; set ${toEnvironmentName(name)} instead`,

@@ -150,8 +150,8 @@ describe.runIf(process.platform === "linux")("codex-gpt-bridge service", () => {
     const linux = await service(["print", "--port", "9000", "--state-dir", "state"]);
     expect([linux.code, linux.err]).toEqual([0, ""]);
     expect(linux.out).toContain(`"serve" "--port" "9000" "--state-dir" "${home}/state"`);
-    const mac = await service(["print", "--platform", "darwin", "--network"]);
-    expect(mac.out).toContain("<string>--network</string>");
+    const mac = await service(["print", "--platform", "darwin", "--network", "--keychain"]);
+    for (const flag of ["--network", "--keychain"]) expect(mac.out).toContain(`<string>${flag}</string>`);
     expect(mac.out).toContain("Library/Logs/codex-gpt-bridge/bridge.log");
     expect(existsSync(unit())).toBe(false);
   });
