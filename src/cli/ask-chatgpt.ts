@@ -32,7 +32,8 @@ const HELP = `Usage: codex-chatgpt-mcp
 
 An MCP server on stdin and stdout with the tools ask_chatgpt and
 ask_chatgpt_result. It is started by an MCP client, such as Codex. Settings are
-environment variables, or the table [chatgpt] of the config file: docs/config.md.
+environment variables, or the table [chatgpt] of the config file; docs/config.md
+lists them.
 
 Examples:
   codex-gpt-bridge codex-config --write   tell Codex of it

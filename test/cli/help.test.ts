@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { serveAskChatgpt } from "../../src/cli/ask-chatgpt.ts";
 import { commandNames, main } from "../../src/cli/main.ts";
 import { createFakeTerminal } from "./fake-terminal.ts";
 
@@ -56,6 +57,26 @@ test("serve without any credential says what to do, in lines that fit", async ()
   expect(exitCode).toBe(2);
   expect(err).toContain("codex-gpt-bridge setup");
   expect(tooWide(err)).toEqual([]);
+});
+
+test("codex-chatgpt-mcp --help has examples and fits 80 columns", async () => {
+  const { stderr, environment, cwd, onSignal } = createFakeTerminal({}, "/srv/app");
+  let out = "";
+  const exitCode = await serveAskChatgpt({
+    argv: ["--help"],
+    environment,
+    cwd,
+    stdin: process.stdin,
+    writeProtocol(text, done) {
+      out += text;
+      done();
+    },
+    stderr,
+    onSignal,
+  });
+  expect(exitCode).toBe(0);
+  expect(out).toContain("Examples:");
+  expect(tooWide(out)).toEqual([]);
 });
 
 function tooWide(text: string): string[] {
