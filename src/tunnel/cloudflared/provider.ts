@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { ChildRegistry } from "../../lib/child-registry.ts";
 import type { Log } from "../../lib/log.ts";
 import { fail, ok } from "../../lib/result.ts";
-import { findProgram } from "../find-program.ts";
+import { findProgram } from "../../lib/find-program.ts";
 import type { HealthTiming, HealthUrls } from "../health-watch.ts";
 import type { TunnelProvider } from "../provider.ts";
 import { toProgramEnvironment } from "../program-environment.ts";

@@ -9,7 +9,7 @@ import type { ChildRegistry } from "../../lib/child-registry.ts";
 import type { Log } from "../../lib/log.ts";
 import { fail, ok, type Result } from "../../lib/result.ts";
 import { askProgram } from "../ask-program.ts";
-import { findProgram } from "../find-program.ts";
+import { findProgram } from "../../lib/find-program.ts";
 import type { HealthTiming, HealthUrls } from "../health-watch.ts";
 import type { TunnelFailure, TunnelProvider } from "../provider.ts";
 import { startTunnelProcess } from "../tunnel-process.ts";
