@@ -60,7 +60,7 @@ test("serve without any credential says what to do, in lines that fit", async ()
 });
 
 test("codex-chatgpt-mcp --help has examples and fits 80 columns", async () => {
-  const { stderr, environment, cwd, onSignal } = createFakeTerminal({}, "/srv/app");
+  const { stderr, environment, cwd } = createFakeTerminal({}, "/srv/app");
   let out = "";
   const exitCode = await serveAskChatgpt({
     argv: ["--help"],
@@ -72,7 +72,7 @@ test("codex-chatgpt-mcp --help has examples and fits 80 columns", async () => {
       done();
     },
     stderr,
-    onSignal,
+    onSignal() {},
   });
   expect(exitCode).toBe(0);
   expect(out).toContain("Examples:");
