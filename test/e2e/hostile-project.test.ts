@@ -217,7 +217,7 @@ describe("a project that is hard to look through", () => {
       import { createWorkspace } from ${JSON.stringify(new URL("../../src/workspace/workspace.ts", import.meta.url).href)};
       import { identifyDirectory } from ${JSON.stringify(new URL("../../src/workspace/directory.ts", import.meta.url).href)};
       process.setgid(65534); process.setuid(65534);
-      const workspace = createWorkspace({ scanDeadlineMs: 5000, onFindings() {} });
+      const workspace = createWorkspace({ scanDeadlineMs: 5000, onFindings() {}, onSecrets() {} });
       console.log(JSON.stringify(await workspace.scan({ path: ${JSON.stringify(root)}, device: "", inode: "" })));
     `;
     const output = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
