@@ -115,17 +115,21 @@ async function askWhileWaiting(stage: Stage): Promise<Row[]> {
   const caller = createMcpCaller(door.port, token);
   const idle: number[] = [];
   const busy: number[] = [];
+  const delays: number[] = [];
   for (let round = 0; round < option("waiting-rounds", 2); round += 1) {
     idle.push(...(await askFor(door.port, ASK_MS)).latencies);
     const jobs = Array.from({ length: JOBS }, (_, n) => finish(caller, { prompt: `${LONG} ${round}-${n}` }));
     while ((await caller.call("bridge_status"))["jobsRunning"] !== JOBS) await sleep(100);
-    busy.push(...(await askFor(door.port, ASK_MS)).latencies);
+    const heard = await askFor(door.port, ASK_MS);
+    busy.push(...heard.latencies);
+    delays.push(...heard.delays);
     for (const answer of await Promise.all(jobs)) mustBeCompleted(answer);
   }
   caller.close();
   await door.stop();
   const [quiet, loaded] = [percentile(idle, 0.99), percentile(busy, 0.99)];
-  const detail = `${loaded.toFixed(1)} against ${quiet.toFixed(1)} ms, of ${busy.length} and ${idle.length} calls`;
+  const own = percentile(delays, 0.99).toFixed(1);
+  const detail = `${loaded.toFixed(1)} against ${quiet.toFixed(1)} ms, of ${busy.length} and ${idle.length} calls; p99 of the asker's own delay ${own} ms`;
   return [
     atMost(
       `bridge_status p99, ${JOBS} jobs and waiting callers against idle`,
