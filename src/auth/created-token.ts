@@ -3,9 +3,9 @@
  * be one. Knows a token only while it is made or checked, and logs none.
  */
 import { hash, timingSafeEqual } from "node:crypto";
-import { customAlphabet } from "nanoid";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { plainIds } from "../lib/plain-id.ts";
 import { fail, ok } from "../lib/result.ts";
 import type { VerifyToken } from "./bearer.ts";
 import { scopesFor, type Caller, type Scope } from "./caller.ts";
@@ -19,10 +19,9 @@ export interface TokenWish {
   readonly expiresAt: number;
 }
 
-const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const newId = customAlphabet(alphabet, 16);
+const newId = plainIds(16);
 /** 256 bits. */
-const newSecret = customAlphabet(alphabet, 43);
+const newSecret = plainIds(43);
 const tokenSyntax = /^cgb_([0-9A-Za-z]{16})_[0-9A-Za-z]{43}$/;
 
 /** `text` is the token itself, for its owner's eyes, once; what is stored is the rest. */

@@ -1,7 +1,6 @@
 /** Makes the real bridge out of a Config: every adapter is constructed here and nowhere else. */
 import { join } from "node:path";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
-import { nanoid } from "nanoid";
 import { knownSecrets } from "../audit/known-secrets.ts";
 import { openFileAuditLog } from "../audit/file-audit-log.ts";
 import { auditDirectoryOf } from "../audit/audit-directory.ts";
@@ -19,6 +18,7 @@ import { callOf, createApp, type BridgeApp } from "../http/app.ts";
 import { createRunner } from "../jobs/runner.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { plainIds } from "../lib/plain-id.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
 import { createMeter } from "../metrics/meter.ts";
@@ -59,6 +59,8 @@ export interface Bridge {
   /** Lets running jobs end within `graceMs`, then ends everything. */
   close(graceMs: number): Promise<void>;
 }
+
+const newJobId = plainIds(22);
 
 export async function createBridge(
   config: Config,
@@ -143,7 +145,7 @@ export async function createBridge(
     maxConcurrent: config.maxConcurrent,
     maxQueue: config.queue,
     jobsPerHour: config.jobsPerHour,
-    newId: () => nanoid(),
+    newId: newJobId,
     redact,
     recheck: async (grant, waitedMs) => {
       const project = projects.value.find(({ name }) => name === grant.project);

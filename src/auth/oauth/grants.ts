@@ -34,7 +34,7 @@ export function listSignIns(sql: DatabaseSync, now: number): SignIn[] {
     const refused = new Set(Object.values(rejected?.resources ?? {}).flatMap((scope) => scope.split(" ")));
     const granted = Object.values(resources).flatMap((scope) => scope.split(" "));
     return {
-      signInId: String(id).slice(0, SHOWN),
+      signInId: toSignInId(String(id)),
       clientId,
       scopes: granted.filter((scope) => !refused.has(scope)),
       since: new Date(iat * 1000).toISOString(),
@@ -42,14 +42,17 @@ export function listSignIns(sql: DatabaseSync, now: number): SignIn[] {
   });
 }
 
-const SHOWN = 12;
+/** In hex: a digest in base64 may begin with a dash, and would be read as a flag where it is typed. */
+function toSignInId(grantDigest: string): string {
+  return Buffer.from(grantDigest, "base64url").toString("hex").slice(0, 12);
+}
 
 /** Ends the sign-ins of that id, or all. Returns how many those were. */
 export function endSignIns(sql: DatabaseSync, signInId: string | null): number {
   const rows = sql.prepare("SELECT id FROM records WHERE kind = 'Grant'").all();
   const ended = rows
     .map(({ id }) => String(id))
-    .filter((id) => signInId === null || id.slice(0, SHOWN) === signInId);
+    .filter((id) => signInId === null || toSignInId(id) === signInId);
   for (const id of ended) endGrant(sql, id);
   return ended.length;
 }
