@@ -2,7 +2,9 @@
 import { newestLines } from "../audit/log-end.ts";
 import { askAuditDirectoryOf, auditDirectoryOf } from "../audit/audit-directory.ts";
 import { verifyLog, type BreakReason, type VerifyReport } from "../audit/verify-log.ts";
+import { JOB_ID_LENGTH } from "../jobs/job.ts";
 import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
+import { toTableLine } from "./table.ts";
 import { loadConfigFor, printProblems } from "./flags.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
@@ -106,7 +108,8 @@ async function tail({ stdout }: Terminal, logs: Logs, n: number, asJson: boolean
   if (asJson) for (const { text } of newest) stdout.write(`${text}\n`);
   else if (newest.length === 0) stdout.write("There is no audit log yet.\n");
   else
-    for (const row of [HEADINGS, ...newest.map(({ line }) => toRow(line.entry))]) stdout.write(layOut(row));
+    for (const row of [HEADINGS, ...newest.map(({ line }) => toRow(line.entry))])
+      stdout.write(toTableLine(row, WIDTHS));
   return EXIT_FINE;
 }
 
@@ -118,17 +121,7 @@ type Row = readonly [at: string, what: string, outcome: string, took: string, re
 
 const HEADINGS: Row = ["time (UTC)", "what", "outcome", "took", "reference"];
 /** With the spaces between them, one less than 80. */
-const WIDTHS = [14, 16, 18, 6, 21] as const;
-
-function layOut(row: Row): string {
-  const cells = row.map((cell, index) => fit(cell, WIDTHS[index] ?? 0));
-  return `${cells.join(" ").trimEnd()}\n`;
-}
-
-function fit(cell: string, width: number): string {
-  const shown = toShown(cell);
-  return shown.length > width ? `${shown.slice(0, width - 1)}…` : shown.padEnd(width);
-}
+const WIDTHS = [14, 16, 18, 6, JOB_ID_LENGTH] as const;
 
 function toRow(entry: Readonly<Record<string, unknown>>): Row {
   const text = (name: string): string => (typeof entry[name] === "string" ? entry[name] : "");

@@ -15,6 +15,7 @@ import type { BackendFacts } from "../codex/backend.ts";
 import { createConfinementProof } from "../codex/confinement-proof.ts";
 import type { Config } from "../config/load.ts";
 import { callOf, createApp, type BridgeApp } from "../http/app.ts";
+import { JOB_ID_LENGTH } from "../jobs/job.ts";
 import { createRunner } from "../jobs/runner.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -60,7 +61,7 @@ export interface Bridge {
   close(graceMs: number): Promise<void>;
 }
 
-const newJobId = plainIds(22);
+const newJobId = plainIds(JOB_ID_LENGTH);
 
 export async function createBridge(
   config: Config,

@@ -1,16 +1,18 @@
 /** A job as its owner reads it: a row of 79 columns, a page, a line of its story, a line of its progress. Pure. */
-import { isFinal, type JobEvent, type JobRecord } from "../jobs/job.ts";
+import { isFinal, JOB_ID_LENGTH, type JobEvent, type JobRecord } from "../jobs/job.ts";
 import { toShown } from "./command-flags.ts";
+import { toTableLine } from "./table.ts";
 
 /** With the spaces between them, one less than 80. */
 const COLUMNS = [
-  ["job", 21],
+  ["job", JOB_ID_LENGTH],
   ["state", 9],
   ["tool", 11],
   ["project", 13],
   ["begun (UTC)", 14],
   ["took", 6],
 ] as const;
+const WIDTHS = COLUMNS.map(([, width]) => width);
 
 export function toTable(jobs: readonly JobRecord[], now: number): string {
   const rows = jobs.map((job) => [
@@ -21,17 +23,7 @@ export function toTable(jobs: readonly JobRecord[], now: number): string {
     toTime(job.createdAt),
     toDuration(elapsed(job, now)),
   ]);
-  return [COLUMNS.map(([heading]) => heading), ...rows].map((row) => layOut(row)).join("");
-}
-
-function layOut(cells: readonly string[]): string {
-  const shown = COLUMNS.map(([, width], index) => fit(cells[index] ?? "", width));
-  return `${shown.join(" ").trimEnd()}\n`;
-}
-
-function fit(text: string, width: number): string {
-  const shown = toShown(text);
-  return shown.length > width ? `${shown.slice(0, width - 1)}…` : shown.padEnd(width);
+  return [COLUMNS.map(([heading]) => heading), ...rows].map((row) => toTableLine(row, WIDTHS)).join("");
 }
 
 export function toPage(job: JobRecord, events: readonly JobEvent[], now: number): string {

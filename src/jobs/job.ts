@@ -6,6 +6,9 @@ import type { FileChange, Usage } from "../codex/events.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { Sandbox } from "../policy/grant.ts";
 
+/** Characters of a job's id: as wide as its column in `jobs list`, so that an id can be copied from there. */
+export const JOB_ID_LENGTH = 21;
+
 export type JobTool = "codex_read" | "codex_run" | "codex_reply";
 export type JobState = "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
 export type FinalState = Extract<JobState, "completed" | "failed" | "cancelled">;

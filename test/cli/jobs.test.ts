@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { run } from "../../src/cli/jobs.ts";
-import type { JobRecord } from "../../src/jobs/job.ts";
+import { JOB_ID_LENGTH, type JobRecord } from "../../src/jobs/job.ts";
 import { openJobDatabase, type JobDatabase } from "../../src/jobs/sqlite/database.ts";
 import { createSqliteJobStore, type SqliteJobStore } from "../../src/jobs/sqlite/job-store.ts";
 import { finished, jobRecord } from "../support/job-records.ts";
@@ -46,6 +46,16 @@ const running = jobRecord("long-job", {
 async function save(job: JobRecord, text: string, id: number): Promise<void> {
   await store.save(job, [{ id, at: Date.now(), type: "command", text }]);
 }
+
+describe("jobs list", () => {
+  test("shows a whole id, to be copied from there", async () => {
+    const jobId = "x".repeat(JOB_ID_LENGTH);
+    await store.insert(jobRecord(jobId));
+    const terminal = terminalOf(false);
+    expect(await run(terminal, ["list"])).toBe(0);
+    expect(terminal.out()).toContain(`${jobId} `);
+  });
+});
 
 describe("jobs watch", () => {
   test("on a terminal shows one progress line that gives way to what happens", async () => {
