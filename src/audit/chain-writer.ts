@@ -3,7 +3,7 @@
  * on to a new file when one is full. Never rewrites a whole line, and goes on from what it knows itself when the
  * file has lost lines, so that the gap shows.
  */
-import { statSync } from "node:fs";
+import { statSync, writeSync } from "node:fs";
 import { rename, lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileHandle } from "node:fs/promises";
@@ -101,7 +101,7 @@ export function createChainWriter(options: ChainWriterOptions): ChainWriter {
     unconfirmed = [];
   }
 
-  async function write(target: OpenFile, fields: readonly string[]): Promise<void> {
+  function write(target: OpenFile, fields: readonly string[]): void {
     let link = head;
     let text = "";
     const hashes: string[] = [];
@@ -114,11 +114,12 @@ export function createChainWriter(options: ChainWriterOptions): ChainWriter {
     unconfirmed = hashes;
     isClean = false;
     const bytes = Buffer.from(text);
+    // Synchronous on purpose, as is the look after it: microseconds into the system's cache, where each way through
+    // the thread pool would double what an answer waits for its line. Only `sync` waits for the disk.
     for (let done = 0; done < bytes.length;) {
-      done += (await target.handle.write(bytes, done)).bytesWritten;
+      done += writeSync(target.handle.fd, bytes, done);
     }
-    // Whoever removes or replaces the file would otherwise swallow every later line. Synchronous on purpose: a few
-    // microseconds, where the way through the thread pool would double what each answer waits for its line.
+    // Whoever removes or replaces the file would otherwise swallow every later line.
     if (statSync(path, { bigint: true, throwIfNoEntry: false })?.ino !== target.inode)
       throw new Error("the file was replaced");
     target.size += bytes.length;
@@ -131,7 +132,7 @@ export function createChainWriter(options: ChainWriterOptions): ChainWriter {
       let target = await opened();
       if (isFull(target) && (await moveOn(target))) target = await opened();
       const rest = fields.slice(alreadyWritten);
-      if (notes.length + rest.length > 0) await write(target, [...notes, ...rest]);
+      if (notes.length + rest.length > 0) write(target, [...notes, ...rest]);
       notes = [];
       alreadyWritten = 0;
     } catch (error) {
@@ -164,7 +165,7 @@ export function createChainWriter(options: ChainWriterOptions): ChainWriter {
     await pruneFullFiles(directory, options, now(), async (entry) => {
       if (file === null) throw new Error("no file to write the anchor to");
       try {
-        await write(file, [fieldsOf(entry)]);
+        write(file, [fieldsOf(entry)]);
         await file.handle.datasync();
       } finally {
         unconfirmed = []; // not a line of the batch that waits

@@ -5,6 +5,7 @@
  * a sync per call would cost every answer a disk's latency, to guard against what leaves no bridge to ask.
  * Never throws at whoever records, and never holds more than a bounded number of entries.
  */
+import { setImmediate as turnOfLoop } from "node:timers/promises";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
@@ -87,9 +88,7 @@ export async function openFileAuditLog(options: FileAuditLogOptions): Promise<Re
   function wake(): void {
     if (isDraining) return;
     isDraining = true;
-    draining = new Promise<void>((resolve) => {
-      setImmediate(resolve);
-    }).then(drain);
+    draining = turnOfLoop().then(drain);
   }
 
   async function drain(): Promise<void> {
@@ -103,6 +102,7 @@ export async function openFileAuditLog(options: FileAuditLogOptions): Promise<Re
         wakeWaiters();
         writingSince = clock.monotonic();
         if (clock.monotonic() - lastSync >= SYNC_EVERY_MS) await sync();
+        else if (queue.size() > 0) await turnOfLoop();
       }
       recovers();
       syncLater();
