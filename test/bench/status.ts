@@ -20,6 +20,8 @@ const JOBS = 100;
 const PROMPT = "bench: a job of two seconds";
 const LONG = "bench: a job of forty seconds, number";
 const ASK_MS = 12_000;
+/** Running to the bridge, a turn is still being opened in Codex for a while. */
+const SETTLE_MS = 8_000;
 
 export async function run(): Promise<Row[]> {
   return withStage(async (stage) => [
@@ -31,13 +33,12 @@ export async function run(): Promise<Row[]> {
 
 async function compareThroughput(stage: Stage): Promise<Row[]> {
   const door = await stage.bridge(codexBinaries["0.169.0"]);
-  const bare = fork(join(import.meta.dirname, "http.ts"), ["--serve", "bare"]);
-  const [barePort] = (await once(bare, "message")) as [number];
+  const bare = await startBare();
   const rows: Row[] = [];
   try {
     for (const connections of [1, 16, 64]) {
       const ours = () => rate(door.port, "bridge_status", connections, SECONDS);
-      const reference = () => rate(barePort, "status", connections, SECONDS);
+      const reference = () => rate(bare.port, "status", connections, SECONDS);
       await inTurns(2, ours, reference);
       const rates = await inTurns(option("rounds", 15), ours, reference);
       const detail = `${median(rates.ours).toFixed(0)} against ${median(rates.reference).toFixed(0)}/s`;
@@ -45,7 +46,7 @@ async function compareThroughput(stage: Stage): Promise<Row[]> {
       rows.push(atLeast(`bridge_status, ${connections} connections`, ratio, 0.7, "×", detail));
     }
   } finally {
-    bare.kill();
+    bare.stop();
     await door.stop();
   }
   return rows;
@@ -107,29 +108,34 @@ async function askWhileBusy(stage: Stage): Promise<Row[]> {
   ];
 }
 
-/** All jobs run, a caller waits for each of them, nothing starts and nothing ends: what does `bridge_status` cost now? */
+/**
+ * All jobs run, a caller waits for each of them, nothing starts and nothing ends: what does `bridge_status` cost now?
+ * A bare server, which has nothing to do with all that, is asked in turn: what the machine itself makes of it.
+ */
 async function askWhileWaiting(stage: Stage): Promise<Row[]> {
   stage.model.script(LONG, [say("word ".repeat(80), { chunks: 80, chunkMs: 500 })]);
   const flags = [`--max-concurrent=${JOBS}`, `--queue=${JOBS}`, "--fast-return-ms=25000"];
   const door = await stage.bridge(codexBinaries["0.169.0"], { flags });
+  const bare = await startBare();
   const caller = createMcpCaller(door.port, token);
-  const idle: number[] = [];
-  const busy: number[] = [];
-  const delays: number[] = [];
+  const idle = nothingHeard();
+  const busy = nothingHeard();
   for (let round = 0; round < option("waiting-rounds", 2); round += 1) {
-    idle.push(...(await askFor(door.port, ASK_MS)).latencies);
+    add(idle, await askFor(door.port, bare.port, ASK_MS));
     const jobs = Array.from({ length: JOBS }, (_, n) => finish(caller, { prompt: `${LONG} ${round}-${n}` }));
     while ((await caller.call("bridge_status"))["jobsRunning"] !== JOBS) await sleep(100);
-    const heard = await askFor(door.port, ASK_MS);
-    busy.push(...heard.latencies);
-    delays.push(...heard.delays);
+    await sleep(SETTLE_MS);
+    add(busy, await askFor(door.port, bare.port, ASK_MS));
     for (const answer of await Promise.all(jobs)) mustBeCompleted(answer);
   }
   caller.close();
+  bare.stop();
   await door.stop();
-  const [quiet, loaded] = [percentile(idle, 0.99), percentile(busy, 0.99)];
-  const own = percentile(delays, 0.99).toFixed(1);
-  const detail = `${loaded.toFixed(1)} against ${quiet.toFixed(1)} ms, of ${busy.length} and ${idle.length} calls; p99 of the asker's own delay ${own} ms`;
+  const p99 = (of: (heard: Heard) => number[]) =>
+    [percentile(of(busy), 0.99), percentile(of(idle), 0.99)] as const;
+  const [loaded, quiet] = p99(({ latencies }) => latencies);
+  const [bareLoaded, bareQuiet] = p99(({ bare: latencies }) => latencies);
+  const detail = `${loaded.toFixed(1)} against ${quiet.toFixed(1)} ms, of ${busy.latencies.length} and ${idle.latencies.length} calls; p99 of the asker's own delay ${percentile(busy.delays, 0.99).toFixed(1)} ms`;
   return [
     atMost(
       `bridge_status p99, ${JOBS} jobs and waiting callers against idle`,
@@ -138,11 +144,31 @@ async function askWhileWaiting(stage: Stage): Promise<Row[]> {
       "×",
       detail,
     ),
+    information(
+      "a bare server meanwhile",
+      `${(bareLoaded / bareQuiet).toFixed(2)} × (${bareLoaded.toFixed(1)} against ${bareQuiet.toFixed(1)} ms)`,
+    ),
   ];
 }
 
-async function askFor(port: number, ms: number): Promise<Heard> {
-  const asker = fork(import.meta.filename, ["--ask", String(port)]);
+function nothingHeard(): Heard {
+  return { latencies: [], bare: [], delays: [] };
+}
+
+function add(all: Heard, more: Heard): void {
+  all.latencies.push(...more.latencies);
+  all.bare.push(...more.bare);
+  all.delays.push(...more.delays);
+}
+
+async function startBare(): Promise<{ readonly port: number; stop: () => void }> {
+  const child = fork(join(import.meta.dirname, "http.ts"), ["--serve", "bare"]);
+  const [port] = (await once(child, "message")) as [number];
+  return { port, stop: () => void child.kill() };
+}
+
+async function askFor(port: number, barePort: number, ms: number): Promise<Heard> {
+  const asker = fork(import.meta.filename, ["--ask", String(port), String(barePort)]);
   await once(asker, "message");
   await sleep(ms);
   const answered = once(asker, "message");
@@ -164,14 +190,17 @@ async function finish(
 
 interface Heard {
   readonly latencies: number[];
+  /** Of a bare server, asked in turn with the bridge where there is one. */
+  readonly bare: number[];
   /** How late a timer of the asker itself was: what no bridge could better. */
   readonly delays: number[];
 }
 
 /** A process of its own, so that the work of the model and of the other callers is not measured. */
-async function ask(port: number): Promise<void> {
+async function ask(port: number, barePort: number | null): Promise<void> {
   const caller = createMcpCaller(port, token, 1);
-  const heard: Heard = { latencies: [], delays: [] };
+  const bareCaller = barePort === null ? null : createMcpCaller(barePort, token, 1);
+  const heard = nothingHeard();
   const stop = new AbortController();
   process.once("message", () => {
     stop.abort();
@@ -180,10 +209,17 @@ async function ask(port: number): Promise<void> {
   while (!stop.signal.aborted) {
     heard.latencies.push(await timed(() => caller.send("bridge_status")));
     heard.delays.push((await timed(() => sleep(10))) - 10);
+    if (bareCaller === null) continue;
+    heard.bare.push(await timed(() => bareCaller.send("status")));
+    heard.delays.push((await timed(() => sleep(10))) - 10);
   }
   caller.close();
+  bareCaller?.close();
   process.send?.(heard);
 }
 
 const askIndex = process.argv.indexOf("--ask");
-if (askIndex !== -1) await ask(Number(process.argv[askIndex + 1]));
+if (askIndex !== -1) {
+  const [port, barePort] = process.argv.slice(askIndex + 1).map(Number);
+  await ask(port ?? 0, barePort ?? null);
+}
