@@ -45,6 +45,9 @@ const defaultLimits: ReceiveLimits = {
   takeTimeout: 30_000,
 };
 
+/** Requests of one connection that wait for their answers. Hardly any client sends a second one before the first is answered. */
+const MOST_AT_ONCE = 16;
+
 export interface Listening {
   readonly url: string;
   readonly port: number;
@@ -59,6 +62,7 @@ export async function listen(options: ListenOptions): Promise<Result<Listening, 
   const { app, host, clock, log } = options;
   const refusals = createRefusalLane(clock);
   const answering = new WeakMap<Duplex, ServerResponse>();
+  const waiting = new WeakMap<Duplex, number>();
   const serve = getRequestListener((request, env) => app.fetch(request, env), {
     hostname: "localhost",
     errorHandler: (error) => {
@@ -69,7 +73,18 @@ export async function listen(options: ListenOptions): Promise<Result<Listening, 
     },
   });
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    answering.set(incoming.socket, outgoing);
+    const { socket } = incoming;
+    const unanswered = (waiting.get(socket) ?? 0) + 1;
+    // Node hears any number of them at once, before the first is answered.
+    if (unanswered > MOST_AT_ONCE) {
+      socket.destroy();
+      return;
+    }
+    waiting.set(socket, unanswered);
+    outgoing.once("close", () => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+    });
+    answering.set(socket, outgoing);
     // The URL is built with the name above, whatever the Host: the app judges the header as it was sent.
     incoming.headers.host = "";
     void serve(incoming, outgoing);

@@ -116,6 +116,39 @@ it("more connections than allowed are closed, and the allowed ones go on", async
   await bridge.stop();
 });
 
+it("a connection with a few unanswered requests is served, one that sends on and on is cut", async () => {
+  let arrived = 0;
+  const waiting = Promise.withResolvers<undefined>();
+  const patient = {
+    async fetch() {
+      arrived += 1;
+      await waiting.promise;
+      return new Response("{}");
+    },
+  };
+  const started = await listen({ ...options, app: patient });
+  if (!started.ok) throw new Error(started.failure.code);
+  const request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const few = connect(started.value.port, "127.0.0.1");
+  let received = "";
+  few.on("data", (chunk: Buffer) => (received += chunk.toString()));
+  few.write(request.repeat(10));
+  await expect.poll(() => arrived).toBe(10);
+  const many = connect(started.value.port, "127.0.0.1");
+  let isCut = false;
+  many.on("error", () => {}).on("close", () => (isCut = true));
+  many.write(request.repeat(10_000));
+  await expect.poll(() => isCut).toBe(true);
+  expect(arrived).toBeLessThan(50);
+  waiting.resolve(undefined);
+  await expect.poll(() => received.split("HTTP/1.1 200").length - 1).toBe(10);
+  // They count only while they wait: as many again are served.
+  few.write(request.repeat(10));
+  await expect.poll(() => received.split("HTTP/1.1 200").length - 1).toBe(20);
+  few.destroy();
+  await started.value.close(0);
+});
+
 it("a tool may take longer to answer than a request may take to arrive", async () => {
   const waiting = new Waiting();
   const limits = {
