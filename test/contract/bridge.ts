@@ -276,6 +276,17 @@ export function bridgeContract(subject: BridgeUnderTest): void {
         expect(existsSync(`${project.path}/also-sneaky.txt`)).toBe(false);
       });
 
+      test("half a surrogate pair in what a caller says keeps no job waiting", async () => {
+        const schema = { type: "object", properties: {}, additionalProperties: false, description: "\udfff" };
+        const withSchema = subject.lacks.includes("outputSchema") ? {} : { outputSchema: schema };
+        const answer = await caller.finish("codex_read", {
+          prompt: "cut \ud83d",
+          ...withSchema,
+          timeoutMs: 15_000,
+        });
+        expect(answer.content).toMatchObject({ status: "completed" });
+      });
+
       test("a listed model and an effort reach Codex", async () => {
         model.script("with this model", [say("Fine.")]);
         const args = { prompt: "with this model", model: "listed-model", effort: "high" };

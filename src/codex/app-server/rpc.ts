@@ -5,6 +5,7 @@
 import type { Child, ChildExit } from "../../lib/child.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { afterWorking } from "../../lib/working-time.ts";
+import { toJsonLine } from "../json-line.ts";
 
 /** An error that Codex answered. */
 export class RpcError extends Error {
@@ -68,7 +69,7 @@ export function createRpcConnection(handlers: RpcHandlers, clock: Clock): RpcCon
   let lastId = 0;
 
   function send(message: object): void {
-    child?.send(JSON.stringify(message));
+    child?.send(toJsonLine(message));
   }
 
   function settle(id: number, message: Message): void {

@@ -5,6 +5,7 @@
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
 import { ok, type Result } from "../../lib/result.ts";
 import { spawnChild, type Child, type ChildProgram } from "../../lib/child.ts";
+import { toJsonLine } from "../json-line.ts";
 
 export interface ChildTransport {
   readonly child: Child;
@@ -21,7 +22,7 @@ export async function openChildTransport(
     async start() {},
     async send(message) {
       onSend(message);
-      child?.send(JSON.stringify(message));
+      child?.send(toJsonLine(message));
     },
     async close() {
       await child?.stop();
