@@ -173,6 +173,31 @@ describe("what OpenAI says", () => {
     openai = await startScriptedOpenai();
   });
 
+  test("a question and its key follow no redirect to another host", async () => {
+    const elsewhere = await startScriptedOpenai();
+    try {
+      const location = `${elsewhere.url}/responses`;
+      openai.plays({ kind: "error", status: 307, headers: { location } });
+      const { ask } = await start();
+      expect(await ask({ prompt: "Think." })).toMatchObject({
+        error: { code: "upstream", message: expect.stringContaining("307") },
+      });
+      expect(elsewhere.received).toEqual([]);
+    } finally {
+      await elsewhere.close();
+    }
+  });
+
+  test("an answer of any size is not taken into memory", async () => {
+    openai.plays(answer({ text: "too much ".repeat(5_000_000) }));
+    const { ask } = await start();
+    const asked = await ask({ prompt: "Think.", timeoutMs: 5_000 });
+    expect(asked).toMatchObject({
+      outputText: "",
+      error: { code: expect.stringMatching(/network|timeout/) },
+    });
+  });
+
   test("a question that is not answered in time ends with its limit", async () => {
     openai.plays({ kind: "silence" });
     const { ask } = await start();
@@ -364,6 +389,13 @@ describe("money", () => {
       estimatedCostUsd: null,
       costNote: expect.any(String),
     });
+    expect((await ask({ prompt: "Think." })).error).toMatchObject({ code: "budget_exceeded" });
+  });
+
+  test("a count below nothing gives no money back", async () => {
+    openai.plays(answer({ usage: { ...USAGE, input_tokens: -5_000_000 } }), ok);
+    const { ask } = await start({ prices, maxUsdPerDay: 0.5 });
+    expect(await ask({ prompt: "Think." })).toMatchObject({ estimatedCostUsd: null, usage: null });
     expect((await ask({ prompt: "Think." })).error).toMatchObject({ code: "budget_exceeded" });
   });
 

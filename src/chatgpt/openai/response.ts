@@ -2,15 +2,18 @@
 import { z } from "zod";
 import type { ApiResponse, ApiStatus } from "../responses-api.ts";
 
+/** Less than none would give money back. */
+const tokens = z.number().int().min(0);
+
 const usage = z.looseObject({
-  input_tokens: z.number(),
+  input_tokens: tokens,
   input_tokens_details: z
-    .looseObject({ cached_tokens: z.number().catch(0) })
+    .looseObject({ cached_tokens: tokens.catch(0) })
     .nullish()
     .catch(null),
-  output_tokens: z.number(),
+  output_tokens: tokens,
   output_tokens_details: z
-    .looseObject({ reasoning_tokens: z.number().catch(0) })
+    .looseObject({ reasoning_tokens: tokens.catch(0) })
     .nullish()
     .catch(null),
 });

@@ -8,6 +8,7 @@ import type { ApiFailure, ApiNews, ApiQuestion, ApiResponse, ResponsesApi } from
 import { parseResponse, parseStreamEvent } from "./response.ts";
 import { aborted, send } from "./send.ts";
 import { toSdkFailure } from "./failure.ts";
+import { narrowFetch } from "./narrow-fetch.ts";
 import { toRequestBody } from "./request-body.ts";
 
 export interface ResponsesApiParts {
@@ -33,6 +34,7 @@ export async function createResponsesApi(parts: ResponsesApiParts): Promise<Resp
     maxRetries: 0,
     timeout: SDK_TIMEOUT_MS,
     logLevel: "off",
+    fetch: narrowFetch,
   });
 
   async function startBackground(
