@@ -3,7 +3,7 @@ import { failureOf, NOTHING_ASKED, type AskOutcome } from "./ask-answer.ts";
 import type { AskFailure } from "./ask-failure.ts";
 import type { AskResultArgs } from "./ask-input.ts";
 import type { AskCall, AskRoom } from "./ask-room.ts";
-import { costOfEnded, isSettled } from "./ask.ts";
+import { costOfEnded } from "./ask.ts";
 import { createCallEnd } from "./call-end.ts";
 import { collect, hasEnded } from "./collect.ts";
 import { priceOf } from "./price.ts";
@@ -63,7 +63,8 @@ export async function collectAnswer(args: AskResultArgs, call: AskCall, room: As
       return { ...base, failure: null, response, requestId, hasPrice: price !== null };
     }
     const costUsd = costOfEnded(response, price);
-    if (stored !== null && !stored.isSettled && isSettled(costUsd, price))
+    // What was held had a price when it was asked; a table that has lost it gives nothing back.
+    if (stored !== null && !stored.isSettled && (costUsd !== null || stored.heldUsd === 0))
       purse.settle(stored.callId, { costUsd, usage: response.usage });
     const failure = failureOf(response, model);
     return { ...base, failure, response, requestId, costUsd, hasPrice: price !== null, wantsJson: true };

@@ -72,14 +72,14 @@ async function payFor(
   const { maxUsdPerCall = null, maxUsdPerDay = null, maxUsdPerMonth = null } = room.config;
   const purse = await room.purse();
   const earlier = question.previousResponseId === null ? null : purse.byResponse(question.previousResponseId);
+  // None: nobody here knows it, or its use was never counted.
+  const earlierTokens = earlier === null ? 0 : earlier.inputTokens + earlier.outputTokens;
   const texts = [...question.texts, question.instructions ?? "", JSON.stringify(question.outputSchema)];
-  const inputTokens =
-    texts.reduce((sum, text) => sum + mostTokensOf(text), 0) +
-    (earlier === null ? 0 : earlier.inputTokens + earlier.outputTokens);
+  const inputTokens = texts.reduce((sum, text) => sum + mostTokensOf(text), earlierTokens);
   const unseenTokens =
     UNSEEN_TOKENS +
     (question.webSearch ? MANY_UNSEEN_TOKENS : 0) +
-    (question.previousResponseId !== null && earlier === null ? MANY_UNSEEN_TOKENS : 0);
+    (question.previousResponseId !== null && earlierTokens === 0 ? MANY_UNSEEN_TOKENS : 0);
   const caps = { perCall: maxUsdPerCall, perDay: maxUsdPerDay, perMonth: maxUsdPerMonth };
   const { model, effort, background, maxOutputTokens } = question;
   const reservation = decideReservation({ caps, model, price, inputTokens, unseenTokens, maxOutputTokens });
@@ -180,7 +180,7 @@ async function settleLate(responseId: string | null, { api, end, hold, price }: 
 }
 
 /** Where there is a price and no count of what was used, the call goes on counting as the most that it may have cost. */
-export function isSettled(costUsd: number | null, price: Price | null): boolean {
+function isSettled(costUsd: number | null, price: Price | null): boolean {
   return costUsd !== null || price === null;
 }
 

@@ -422,6 +422,29 @@ describe("money", () => {
     expect((await ask({ prompt: "Think." })).error).toBeNull();
   });
 
+  test("an answer that is collected where its price is no longer known gives back nothing", async () => {
+    openai.hold();
+    const { ask, collect, room } = await start({ prices: structuredClone(prices), maxUsdPerDay: 1 });
+    const { responseId } = await ask({ prompt: "Think.", background: true, timeoutMs: 1_000 });
+    openai.finish();
+    for (const model of Object.keys(room.config.prices)) Reflect.deleteProperty(room.config.prices, model);
+    expect(await collect(responseId ?? "")).toMatchObject({ status: "completed", estimatedCostUsd: null });
+    expect((await room.purse()).byResponse(responseId ?? "")).toMatchObject({ isSettled: false });
+  });
+
+  test("a conversation whose length was never counted holds as much as one that nobody knows", async () => {
+    openai.hold();
+    const { ask, room } = await start({ prices, maxUsdPerDay: 100 });
+    const heldBy = async (args: object): Promise<number> => {
+      const { responseId } = await ask({ prompt: "Think.", background: true, timeoutMs: 1_000, ...args });
+      return (await room.purse()).byResponse(responseId ?? "")?.heldUsd ?? Number.NaN;
+    };
+    const first = await ask({ prompt: "Think.", background: true, timeoutMs: 1_000 });
+    const unknown = await heldBy({ previousResponseId: "resp_of_somebody_else" });
+    expect(await heldBy({ previousResponseId: first.responseId })).toBe(unknown);
+    expect(await heldBy({})).toBeLessThan(unknown);
+  });
+
   test("an answer that is collected is counted once, with what it really cost", async () => {
     openai.hold();
     const { ask, collect, room } = await start({ prices, maxUsdPerDay: 100 });
