@@ -22,6 +22,10 @@ export const codexJobCancel = defineTool({
   async run({ jobId }, call, room) {
     const job = await ownJob(jobId, call, room);
     if (!job.ok) return refused(job.failure);
+    // The owner's job, say, and a client that the owner let in to read.
+    if (job.value.sandbox === "workspace-write" && !call.caller.scopes.includes("write")) {
+      return refused({ code: "insufficient_scope", needs: "write" });
+    }
     room.runner.cancel(jobId, "caller");
     await room.runner.wait(jobId, null, Math.min(STOP_WAIT_MS, room.limits.fastReturnMs), call.signal);
     const found = await room.runner.look(jobId, 0);

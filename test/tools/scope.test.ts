@@ -10,7 +10,7 @@ afterEach(async () => {
 });
 
 async function open(): Promise<void> {
-  house = await startHouse({ ceiling: { allowWrite: true } });
+  house = await startHouse({ ceiling: { allowWrite: true }, fastReturnMs: 500 });
   house.backend.script("", (turn) => turn.end({ answer: "done" }));
 }
 
@@ -115,6 +115,30 @@ describe("a credential that may only read", () => {
     }
     const replied = await ask("bob/read", "codex_reply", { threadId, prompt: "on" });
     expect(replied.result.structuredContent).toMatchObject({ error: { code: "unknown_thread" } });
+  });
+
+  test("cannot cancel a job that writes, though it is its own; it can see it, and cancel one that reads", async () => {
+    await open();
+    house.backend.script("", () => {});
+    const ids = [];
+    for (const args of [
+      { prompt: "w", sandbox: "workspace-write" },
+      { prompt: "r", sandbox: "read-only" },
+    ]) {
+      const { result } = await ask("alice", "codex_run", args);
+      ids.push(result.structuredContent["jobId"]);
+    }
+    const [writing, reading] = ids;
+    expect(await ask("alice/read", "codex_job_cancel", { jobId: writing })).toMatchObject({
+      status: 403,
+      result: { structuredContent: refusal },
+    });
+    expect(await ask("alice/read", "codex_job_status", { jobId: writing, waitMs: 0 })).toMatchObject({
+      status: 200,
+      result: { structuredContent: { status: "running" } },
+    });
+    expect(await ask("alice/read", "codex_job_cancel", { jobId: reading })).toMatchObject({ status: 200 });
+    expect(await ask("alice", "codex_job_cancel", { jobId: writing })).toMatchObject({ status: 200 });
   });
 
   test("does everything else", async () => {
