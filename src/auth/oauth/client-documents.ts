@@ -45,7 +45,8 @@ export function createClientDocuments(parts: ClientDocumentsParts): ClientDocume
       try {
         if (limit.take("") > 0) throw new Error("too many documents were asked for");
         const { text, headers } = await fetchDocument(address);
-        const body = isMetadata(text) ? JSON.stringify(toKnownMetadata(text, hosts)) : text;
+        const found: unknown = JSON.parse(text);
+        const body = isMetadata(found) ? JSON.stringify(toKnownMetadata(found, hosts)) : text;
         remember(address, body);
         const kept = headers["cache-control"];
         return new Response(body, { headers: typeof kept === "string" ? { "cache-control": kept } : {} });
@@ -79,9 +80,9 @@ export function createClientDocuments(parts: ClientDocumentsParts): ClientDocume
   }
 }
 
-/** Keys are the other thing that is fetched. */
-function isMetadata(text: string): boolean {
-  return text.includes('"client_id"');
+/** Keys are the other thing that is fetched. Asked of the value: a name in a text can be spelled in many ways. */
+function isMetadata(found: unknown): boolean {
+  return typeof found === "object" && found !== null && "client_id" in found;
 }
 
 function factOf(address: string): string {

@@ -64,8 +64,8 @@ const GRANT_TYPES = ["authorization_code", "refresh_token"];
  * A client's metadata document (draft-ietf-oauth-client-id-metadata-document) without everything that is of no use
  * here: an address that is not in it is not fetched and not shown. Throws where it is no such document.
  */
-export function toKnownMetadata(text: string, hosts: readonly string[]): Record<string, unknown> {
-  const { grant_types: grantTypes, client_uri: clientUri, ...known } = document.parse(JSON.parse(text));
+export function toKnownMetadata(found: unknown, hosts: readonly string[]): Record<string, unknown> {
+  const { grant_types: grantTypes, client_uri: clientUri, ...known } = document.parse(found);
   const wrong = known.redirect_uris.find((uri) => !isRedirectAllowed(uri, hosts));
   if (wrong !== undefined)
     throw new Error("the document names a redirect address on a host that is not allowed");

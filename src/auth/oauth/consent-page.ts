@@ -29,10 +29,10 @@ export function consentPage(view: ConsentView): string {
   const write = `<p class="choice"><input type="checkbox" id="write" name="write" value="yes" checked>
 <label for="write">Also let it start and steer jobs that may change files, where your settings allow writing</label></p>`;
   const known = `<strong>${escape(identity)}</strong>`;
-  const who = identity === name ? known : `${known}, which calls itself <q>${escape(name)}</q>`;
+  const who = identity === name ? known : `${known}, which calls itself ${quoted(name)}`;
   return page(
     `Let ${name} in?`,
-    `<h1>Let <q>${escape(name)}</q> use Codex on your machine?</h1>
+    `<h1>Let ${quoted(name)} use Codex on your machine?</h1>
 <dl>
 <dt>Who asks</dt><dd>${who}</dd>
 <dt>You will be sent back to</dt><dd><strong>${escape(returnsTo)}</strong></dd>
@@ -96,6 +96,11 @@ ${body}
 </body>
 </html>
 `;
+}
+
+/** By itself: letters that are written from right to left would turn what stands beside them. */
+function quoted(name: string): string {
+  return `<q dir="auto">${escape(name)}</q>`;
 }
 
 export function escape(text: string): string {

@@ -12,6 +12,8 @@ import type { ConsentEvent } from "./oauth-parts.ts";
 type Interaction = Awaited<ReturnType<Provider["interactionDetails"]>>;
 
 const MAX_FORM_BYTES = 8 * 1024;
+/** A longer one would push who asks off the screen. */
+const MAX_NAME_CHARACTERS = 200;
 
 export interface ConsentParts {
   readonly provider: Provider;
@@ -136,7 +138,7 @@ function toView(
   const host = client.client_id.startsWith("https:") ? URL.parse(client.client_id)?.hostname : undefined;
   const returnsTo = URL.parse(String(asked.params["redirect_uri"]));
   return {
-    name: client.client_name ?? host ?? client.client_id,
+    name: (client.client_name ?? host ?? client.client_id).slice(0, MAX_NAME_CHARACTERS),
     identity:
       host ?? (knownClients.has(client.client_id) ? client.client_id : "an app that registered itself"),
     returnsTo: returnsTo?.host ?? "",

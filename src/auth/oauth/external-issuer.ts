@@ -69,7 +69,8 @@ export function createExternalVerifier(parts: ExternalIssuerParts): VerifyToken 
 
   async function keysOf(): Promise<JWTVerifyGetKey | null> {
     if (keys === null) {
-      if (now() - askedAt < ASK_AGAIN_AFTER_MS) return null;
+      // Also where the clock was set back meanwhile.
+      if (Math.abs(now() - askedAt) < ASK_AGAIN_AFTER_MS) return null;
       askedAt = now();
       keys = discover();
     }

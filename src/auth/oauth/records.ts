@@ -33,15 +33,17 @@ export function createRecords(options: RecordsOptions): (kind: string) => Adapte
     ON CONFLICT (kind, id) DO UPDATE SET uid = excluded.uid, grant_id = excluded.grant_id,
       expires_at = excluded.expires_at, payload = excluded.payload`);
   const sweep = sql.prepare("DELETE FROM records WHERE expires_at <= ?");
-  const trim = sql.prepare(
-    "DELETE FROM records WHERE kind = ?1 AND seq <= (SELECT seq FROM records WHERE kind = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
-  );
+  // A client that the owner let in is not pushed out by strangers: it is named in a grant.
+  const trim = sql.prepare(`
+    DELETE FROM records WHERE kind = ?1 AND seq <= (SELECT seq FROM records WHERE kind = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)
+      AND NOT (kind = 'Client' AND EXISTS (SELECT 1 FROM records AS g WHERE g.kind = 'Grant'
+        AND json_extract(g.payload, '$.clientId') = json_extract(records.payload, '$.client_id')))`);
   const byId = sql.prepare("SELECT payload, consumed_at, expires_at FROM records WHERE kind = ? AND id = ?");
   const byUid = sql.prepare(
     "SELECT payload, consumed_at, expires_at FROM records WHERE kind = ? AND uid = ?",
   );
   const consume = sql.prepare(
-    "UPDATE records SET consumed_at = coalesce(consumed_at, ?3) WHERE kind = ?1 AND id = ?2 AND (consumed_at IS NULL OR consumed_at > ?4)",
+    "UPDATE records SET consumed_at = coalesce(consumed_at, ?3) WHERE kind = ?1 AND id = ?2 AND (consumed_at IS NULL OR abs(?3 - consumed_at) < ?4)",
   );
   const grantOf = sql.prepare("SELECT grant_id FROM records WHERE kind = ? AND id = ?");
   const remove = sql.prepare("DELETE FROM records WHERE kind = ? AND id = ?");
@@ -55,7 +57,8 @@ export function createRecords(options: RecordsOptions): (kind: string) => Adapte
       if (typeof payload !== "string" || (typeof expiresAt === "number" && expiresAt <= now()))
         return undefined;
       const record: AdapterPayload = JSON.parse(payload);
-      const isConsumed = typeof consumedAt === "number" && now() - consumedAt >= graceMs;
+      // The clock may have been set back since: that makes nothing new.
+      const isConsumed = typeof consumedAt === "number" && Math.abs(now() - consumedAt) >= graceMs;
       return isConsumed ? { ...record, consumed: Math.floor(consumedAt / 1000) } : record;
     };
 
@@ -93,7 +96,7 @@ export function createRecords(options: RecordsOptions): (kind: string) => Adapte
       async consume(id) {
         // In one step: of two uses at the same moment, one is the second.
         sql.exec("PRAGMA synchronous = FULL");
-        if (consume.run(kind, digest(id), now(), now() - graceMs).changes > 0) return;
+        if (consume.run(kind, digest(id), now(), graceMs).changes > 0) return;
         const grantId = grantOf.get(kind, digest(id))?.["grant_id"];
         if (typeof grantId === "string") endGrant(sql, grantId);
         throw new errors.InvalidGrant("used already");

@@ -81,6 +81,32 @@ describe("what the authorization server remembers", () => {
     expect(await tokens.find("t-g2")).toBeDefined();
   });
 
+  it("stays used up when the clock is set back, with and without a grace", async () => {
+    for (const graceMs of [0, 5_000]) {
+      const { of, time } = records(graceMs);
+      const tokens = of("RefreshToken");
+      await tokens.upsert("t", { grantId: "g" }, 100);
+      await tokens.consume("t");
+      time.now -= 3_600_000;
+      expect(await tokens.find("t")).toHaveProperty("consumed");
+      await expect(tokens.consume("t")).rejects.toMatchObject({ error: "invalid_grant" });
+    }
+  });
+
+  it("keeps a registered client that the owner let in, however many strangers register", async () => {
+    const { of, count } = records();
+    const clients = of("Client");
+    await clients.upsert("known", { client_id: "known" }, undefined as never);
+    await clients.upsert("stranger", { client_id: "stranger" }, undefined as never);
+    await of("Grant").upsert("g", { clientId: "known" }, 100);
+    for (let index = 0; index < 60; index += 1) {
+      await clients.upsert(`c${index}`, { client_id: `c${index}` }, undefined as never);
+    }
+    expect(await clients.find("known")).toBeDefined();
+    expect(await clients.find("stranger")).toBeUndefined();
+    expect(count("Client")).toBe(51);
+  });
+
   it("may be used again within the grace that the owner gives, counted from the first use", async () => {
     const { of, time } = records(5_000);
     const tokens = of("RefreshToken");
