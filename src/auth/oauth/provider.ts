@@ -17,6 +17,7 @@ import type { ClientDocuments } from "./client-documents.ts";
 import { isRedirectAllowed } from "./clients.ts";
 import { readFact, writeFact } from "./database.ts";
 import { isFetchable } from "./guarded-fetch.ts";
+import { RESPONSE_MODE } from "./routes.ts";
 import { SIGNING_ALGORITHM, type OAuthKeys } from "./signing-keys.ts";
 
 const MINUTE = 60;
@@ -150,12 +151,16 @@ export function createProvider(parts: ProviderParts): Provider {
   provider.proxy = true;
   // The library's framework would write to the console.
   provider.silent = true;
-  // The library always names the scope of OpenID Connect, which this server does not do.
+  // The library always names what OpenID Connect has besides, which this server does not do.
   provider.use(async (ctx, next) => {
     await next();
     const { body } = ctx;
     if (!ctx.path.startsWith("/.well-known/") || typeof body !== "object" || body === null) return;
-    ctx.body = { ...body, scopes_supported: [...scopeNames, "offline_access"] };
+    ctx.body = {
+      ...body,
+      scopes_supported: [...scopeNames, "offline_access"],
+      response_modes_supported: [RESPONSE_MODE],
+    };
   });
   hearEvents();
   return provider;

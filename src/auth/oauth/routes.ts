@@ -38,10 +38,16 @@ const OPENID_SCOPES = new Set(["openid", "profile", "email", "address", "phone"]
 /** OpenID Connect's, which mean nothing without its scope; RFC 6749 3.1: what is not known is ignored. */
 const OPENID_PARAMETERS = ["nonce", "max_age", "id_token_hint", "acr_values", "claims", "claims_locales"];
 
+/** Nowhere else: a code in a fragment, or on a page that posts it, lies about where a script of the client can find it. */
+export const RESPONSE_MODE = "query";
+
 /** The request's own words, without what this server does not do, and with the scopes that are meant where none is named. */
 export function toAuthorizeTarget(url: URL): string {
   const parameters = url.searchParams;
   for (const name of OPENID_PARAMETERS) parameters.delete(name);
+  const modes = parameters.getAll("response_mode");
+  // The library knows more of them, and says no to this one.
+  if (modes.length === 1 && modes[0] !== RESPONSE_MODE) parameters.set("response_mode", "unsupported");
   const scopes = parameters.getAll("scope");
   if (scopes.length <= 1) {
     const asked = (scopes[0] ?? "").split(" ").filter((scope) => scope !== "" && !OPENID_SCOPES.has(scope));

@@ -117,6 +117,18 @@ const requests: readonly {
     error: "invalid_redirect_uri",
   },
   {
+    name: "an answer in the fragment",
+    changes: { response_mode: "fragment" },
+    goesTo: chatgptRedirect,
+    error: "unsupported_response_mode",
+  },
+  {
+    name: "an answer on a page that posts it",
+    changes: { response_mode: "form_post" },
+    goesTo: chatgptRedirect,
+    error: "unsupported_response_mode",
+  },
+  {
     name: "no PKCE",
     changes: { code_challenge: null, code_challenge_method: null },
     goesTo: chatgptRedirect,

@@ -115,6 +115,7 @@ describe.each([
       client_id_metadata_document_supported: true,
       authorization_response_iss_parameter_supported: true,
       response_types_supported: ["code"],
+      response_modes_supported: ["query"],
       scopes_supported: ["read", "write", "offline_access"],
     });
     expect(server.token_endpoint_auth_methods_supported).toEqual(["none", "private_key_jwt"]);
