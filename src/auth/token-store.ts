@@ -2,10 +2,11 @@
  * Created tokens, in a small database of their own in the state directory that the owner's command line and a running
  * bridge share. Keeps hashes; what it has stored lets nobody in.
  */
-import { closeSync, fchmodSync, openSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { makeOwnFile } from "../lib/make-own-file.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { scopeNames } from "./caller.ts";
 
@@ -62,10 +63,7 @@ const SCHEMA = `
 /** Makes the file where there is none. */
 export function openTokenStore(directory: string): TokenStore {
   const path = join(directory, TOKEN_FILE);
-  // SQLite gives its companion files the mode of this one.
-  const file = openSync(path, "a", 0o600);
-  fchmodSync(file, 0o600);
-  closeSync(file);
+  makeOwnFile(path);
   const sql = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     // What was created or revoked has to survive a loss of power too: FULL, not NORMAL.

@@ -56,6 +56,7 @@ export const codexJobStatus = defineTool({
     });
   },
 });
+
 /** A job of somebody else and no job at all look the same. */
 export async function ownJob(
   jobId: string,

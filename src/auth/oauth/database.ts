@@ -2,9 +2,10 @@
  * The sign-ins as a file: who was let in, the keys that sign tokens, the passcode's hash. Everything that a client
  * could present (codes, refresh tokens) is there as a hash only. One that SQLite cannot read is moved aside.
  */
-import { closeSync, existsSync, fchmodSync, openSync, renameSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { makeOwnFile } from "../../lib/make-own-file.ts";
 import { fail, ok, type Result } from "../../lib/result.ts";
 
 export const OAUTH_DATABASE_FILE = "oauth.sqlite";
@@ -84,12 +85,7 @@ export function writeFact(sql: DatabaseSync, name: string, value: string): void 
 }
 
 function openAndCheck(path: string): DatabaseSync {
-  if (path !== ":memory:") {
-    // SQLite gives its companion files the mode of this one.
-    const file = openSync(path, "a", 0o600);
-    fchmodSync(file, 0o600);
-    closeSync(file);
-  }
+  if (path !== ":memory:") makeOwnFile(path);
   const sql = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     // FULL: a refresh token that was given out has to survive a loss of power, and there is one an hour.
