@@ -96,11 +96,11 @@ describe("what the authorization server remembers", () => {
   it("keeps a registered client that the owner let in, however many strangers register", async () => {
     const { of, count } = records();
     const clients = of("Client");
-    await clients.upsert("known", { client_id: "known" }, undefined as never);
-    await clients.upsert("stranger", { client_id: "stranger" }, undefined as never);
+    await clients.upsert("known", { client_id: "known" }, 600);
+    await clients.upsert("stranger", { client_id: "stranger" }, 600);
     await of("Grant").upsert("g", { clientId: "known" }, 100);
     for (let index = 0; index < 60; index += 1) {
-      await clients.upsert(`c${index}`, { client_id: `c${index}` }, undefined as never);
+      await clients.upsert(`c${index}`, { client_id: `c${index}` }, 600);
     }
     expect(await clients.find("known")).toBeDefined();
     expect(await clients.find("stranger")).toBeUndefined();
