@@ -5,6 +5,7 @@ import type { AskConfig } from "../config/ask-load.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { DirectoryIdentity } from "../policy/grant.ts";
+import type { ProjectFile } from "./project-file.ts";
 import type { Purse } from "./purse.ts";
 import type { ResponsesApi } from "./responses-api.ts";
 
@@ -22,10 +23,10 @@ export interface AskRoom {
   purse(): Promise<Purse>;
   /** Only called when there is a key. */
   api(): Promise<ResponsesApi>;
-  /** Whether the owner's exceptions from the look for secrets cover all of this, for this file as it is now. */
+  /** Whether the owner's exceptions from the look for secrets cover all of this, for this very content. */
   isExcepted(
     root: string,
-    path: string,
+    file: Pick<ProjectFile, "path" | "sha256">,
     found: readonly { readonly kind: string; readonly reason: "name" | "content" }[],
   ): Promise<boolean>;
   newCallId(): string;

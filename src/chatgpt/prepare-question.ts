@@ -89,12 +89,12 @@ async function gatherFiles(
   return fail({ code: "secrets_found", kinds, places: secretNames.map(({ place }) => place) });
 }
 
-/** True where the owner's exceptions cover everything that is found in the file, as it is now. */
+/** True where the owner's exceptions cover everything that is found in the file, as it was read. */
 async function isExceptedByOwner(file: ProjectFile, root: string, room: AskRoom): Promise<boolean> {
   const kinds = room.redactor.find(file.text).filter(({ isSecret }) => isSecret);
   const found = [
     ...kinds.map(({ by }) => ({ kind: by.slice("[redacted:".length, -1), reason: "content" as const })),
     ...(file.nameKind === null ? [] : [{ kind: file.nameKind, reason: "name" as const }]),
   ];
-  return found.length > 0 && room.isExcepted(root, file.path, found);
+  return found.length > 0 && room.isExcepted(root, file, found);
 }

@@ -2,6 +2,7 @@
  * One file of the current project, read to be sent: judged by its real path, its name and what it is. Follows links and
  * judges where they lead. Never waits for a pipe, never reads more than the limit, never tells why a place is refused.
  */
+import { hash } from "node:crypto";
 import { constants } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
@@ -19,6 +20,8 @@ export interface ProjectFile {
   /** Relative to the project's root. */
   readonly path: string;
   readonly text: string;
+  /** Of its bytes, in hex: the file may be another one by the time that it is judged. */
+  readonly sha256: string;
   /** What its name says it is, where that is a secret. */
   readonly nameKind: string | null;
 }
@@ -39,7 +42,8 @@ export async function readProjectFile(
   if (!read.ok) return read;
   const text = toText(read.value);
   if (text === null) return fail("not_text");
-  return ok({ path, text, nameKind: (await kindOfName(real)) ?? (await kindOfName(given)) });
+  const sha256 = hash("sha256", read.value);
+  return ok({ path, text, sha256, nameKind: (await kindOfName(real)) ?? (await kindOfName(given)) });
 }
 
 async function readWhole(real: string): Promise<Result<Buffer, FileRefusal>> {

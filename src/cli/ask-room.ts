@@ -39,8 +39,8 @@ export function createAskRoom({ environment, ...parts }: AskRoomParts): AskRoom 
       const { apiKey, baseUrl } = config;
       return createResponsesApi({ apiKey: apiKey ?? "", baseUrl, clock: systemClock });
     }),
-    isExcepted: async (root, path, found) =>
-      isExcepted(root, path, found, exceptionsFileOf(config, environment)),
+    isExcepted: async (root, file, found) =>
+      isExcepted(root, file, found, exceptionsFileOf(config, environment)),
     newCallId: () => crypto.randomUUID(),
     record: createSharedAuditLog({
       directory: askAuditDirectoryOf(config.stateDir),
@@ -64,13 +64,14 @@ async function openPurse(config: AskConfig, log: Log) {
 
 async function isExcepted(
   root: string,
-  path: string,
-  found: readonly { readonly kind: string; readonly reason: "name" | "content" }[],
-  file: string,
+  { path, sha256 }: Parameters<AskRoom["isExcepted"]>[1],
+  found: Parameters<AskRoom["isExcepted"]>[2],
+  list: string,
 ): Promise<boolean> {
   const { applyExceptions, readExceptions } = await import("../workspace/exceptions.ts");
-  const exceptions = await readExceptions(file, [root]);
+  const exceptions = await readExceptions(list, [root]);
   if (!exceptions.ok || exceptions.value.length === 0) return false;
   const findings = found.map(({ kind, reason }) => ({ path, kind, reason }));
-  return (await applyExceptions(root, findings, exceptions.value, Date.now())).length === 0;
+  const left = await applyExceptions(root, findings, exceptions.value, Date.now(), async () => sha256);
+  return left.length === 0;
 }

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { linkSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,7 +33,12 @@ describe("a file that may be sent", () => {
     const read = await readProjectFile(root, join(root, cwd), file);
     expect(read).toEqual({
       ok: true,
-      value: { path: "src/a.ts", text: "export const a = 1;\n", nameKind: null },
+      value: {
+        path: "src/a.ts",
+        text: "export const a = 1;\n",
+        sha256: createHash("sha256").update("export const a = 1;\n").digest("hex"),
+        nameKind: null,
+      },
     });
   });
 
