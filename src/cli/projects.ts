@@ -26,7 +26,7 @@ export async function identifyProjects(config: Config): Promise<Result<Project[]
     else if (looksLikeGlob(root.path))
       problems.push({
         setting: `project ${name}`,
-        problem: `${root.path} holds one of * ? [ ] { }, which Codex reads as a pattern; rename or move it`,
+        problem: `${root.path} holds one of * ? [ ] { } \\ or a control character, which Codex takes for a pattern; rename or move it`,
       });
     else projects.push({ name, root, write, secrets, model, effort });
   }

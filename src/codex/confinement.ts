@@ -32,6 +32,20 @@ const SYSTEM_SECRETS = ["/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gsh
 /** Unloads a thread soon after the bridge has let go of it (Codex 0.169; earlier versions ignore it). */
 const UNLOAD_DELAY_SECONDS = 1;
 
+/**
+ * What would go on after its turn, or start beside the sandbox (all on in Codex by itself, measured on 0.153.4 and
+ * 0.169.0): a goal makes Codex begin turn after turn by itself, agents work on when the turn that made them is over,
+ * plugins bring MCP servers of their own, apps are the connectors of the user's ChatGPT account.
+ */
+const UNWANTED_FEATURES = {
+  "features.goals": false,
+  "features.multi_agent": false,
+  "features.multi_agent_v2": false,
+  "features.plugins": false,
+  "features.remote_plugin": false,
+  "features.apps": false,
+};
+
 export function toThreadConfinement(grant: Grant, surroundings: CodexSurroundings): ThreadConfinement {
   const filesystem: { [key: string]: JsonValue } = { ":minimal": "read" };
   for (const path of SYSTEM_SECRETS) filesystem[path] = "deny";
@@ -59,6 +73,7 @@ export function toThreadConfinement(grant: Grant, surroundings: CodexSurrounding
     "features.shell_snapshot": false,
     // A model that cannot be reached fails the turn; without this, Codex waits for the network for ever.
     "features.unbounded_connection_retries": false,
+    ...UNWANTED_FEATURES,
     web_search: "disabled",
     thread_unload_delay_secs: UNLOAD_DELAY_SECONDS,
   };

@@ -36,6 +36,12 @@ const OWN_PREFIX = "CODEX_GPT_BRIDGE_";
 /** Where `codex-chatgpt-mcp` finds its caps and what was spent; no secrets, and handed on only where they are named. */
 const OWN_PLACES: ReadonlySet<string> = new Set([`${OWN_PREFIX}STATE_DIR`, `${OWN_PREFIX}CONFIG`]);
 
+/**
+ * Codex asks git about each project before a thread starts, outside its sandbox, and `git status` runs the filters that a
+ * repository's own configuration names: a project's, or what a write turn put into one below it. So git finds nothing.
+ */
+const WITHOUT_GIT = { GIT_DIR: "/dev/null" };
+
 /** `mcpServers`: the user's MCP servers that the owner lets start; the variables that they name go along. */
 export async function toCodexEnvironment(
   environment: Environment,
@@ -50,7 +56,7 @@ export async function toCodexEnvironment(
     if (value === undefined || (name.startsWith(OWN_PREFIX) && !OWN_PLACES.has(name))) continue;
     if (wanted.has(name) || NEEDED_PREFIXES.some((prefix) => name.startsWith(prefix))) result[name] = value;
   }
-  return result;
+  return { ...result, ...WITHOUT_GIT };
 }
 
 /** Where the user's Codex keeps its login and threads; null without a home directory. */

@@ -3,7 +3,7 @@
  * their number (1.4 s for 250, 14 s for 1,000), so many of them become denied directories; never the root itself and
  * never a directory that the turn works in. What cannot be expressed is refused, not left out.
  */
-import { looksLikeGlob, toPatterns } from "./glob.ts";
+import { isNameless, looksLikeGlob, toPatterns } from "./glob.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import type { FailureOf } from "./failure.ts";
 import type { Sandbox } from "./grant.ts";
@@ -59,6 +59,12 @@ export function decideDenied(facts: DenyFacts): Result<Denied, FailureOf<"confin
     return fail({
       code: "confinement_unavailable",
       reason: `${facts.secretPaths.length} secret files lie where they cannot be hidden together`,
+    });
+  }
+  if (collapsed.some(isNameless)) {
+    return fail({
+      code: "confinement_unavailable",
+      reason: "a secret file has a name that is no UTF-8, which Codex cannot be told",
     });
   }
   const { root } = facts;

@@ -1,6 +1,11 @@
-/** Codex reads a path with one of these signs as a pattern, and such a path as it is would deny another file. Pure. */
+/**
+ * Paths that Codex does not take as they are: with one of `*?[]{}` it reads a pattern, and would deny another file; a
+ * backslash takes its meaning from the sign behind it; a path with a line break or a tab is not denied at all by 0.169.
+ * Pure.
+ */
 
-const SIGNS = /[*?[\]{}]/g;
+// oxlint-disable-next-line no-control-regex -- these are what it is about
+const SIGNS = /[*?[\]{}\\\0-\x1f\x7f]/g;
 
 export function looksLikeGlob(path: string): boolean {
   return path.search(SIGNS) !== -1;
@@ -13,4 +18,9 @@ export function looksLikeGlob(path: string): boolean {
 export function toPatterns(root: string, path: string): string[] {
   const pattern = `${root === "/" ? "" : root}/**/${path.replaceAll(SIGNS, "?")}`;
   return [pattern, `${pattern}/**`];
+}
+
+/** Names that are no UTF-8 arrive with this in their place: what lies there cannot be told to Codex. */
+export function isNameless(path: string): boolean {
+  return path.includes("\ufffd");
 }

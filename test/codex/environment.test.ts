@@ -24,7 +24,7 @@ async function passed(
   }
   const env = await toCodexEnvironment({ HOME: home, ...environment }, mcpServers, silentLog);
   return Object.keys(env)
-    .filter((name) => name !== "HOME")
+    .filter((name) => name !== "HOME" && name !== "GIT_DIR")
     .toSorted();
 }
 
@@ -110,4 +110,12 @@ test.each([
   { environment: {}, at: null },
 ])("with $environment Codex lives in $at", ({ environment, at }) => {
   expect(codexHome(environment)).toBe(at);
+});
+
+test("Codex finds no git repository, whatever the owner's environment says", async () => {
+  const config = '[model_providers.mine]\nenv_key = "GIT_DIR"\n';
+  await mkdir(join(home, ".codex"), { recursive: true });
+  await writeFile(join(home, ".codex", "config.toml"), config);
+  const env = await toCodexEnvironment({ HOME: home, GIT_DIR: "/srv/p/.git" }, [], silentLog);
+  expect(env["GIT_DIR"]).toBe("/dev/null");
 });

@@ -58,6 +58,9 @@ export function confinementContract({ backend, version, model: modelName }: Conf
         "config/.ENV": `TOKEN=${WORDS.upper}\n`,
         "deep/er/.env.local": `TOKEN=${WORDS.nested}\n`,
         "app/[slug]/{x}/.env": `TOKEN=${WORDS.pattern}\n`,
+        "new\nline/.env": `TOKEN=${WORDS.pattern}\n`,
+        "a\ttab/.env": `TOKEN=${WORDS.pattern}\n`,
+        "back\\[slash]/.env": `TOKEN=${WORDS.pattern}\n`,
       });
       symlinkSync(join(project.path, ".env"), join(project.path, "innocent.txt"));
       symlinkSync(join(outside.path, "notes.txt"), join(project.path, "elsewhere.txt"));
@@ -109,6 +112,11 @@ export function confinementContract({ backend, version, model: modelName }: Conf
         what: "a secret below a directory whose name looks like a pattern",
         steps: [shell("cat 'app/[slug]/{x}/.env'")],
         denied: /\.env'?: Permission denied/,
+      },
+      {
+        what: "secrets below directories with a line break, a tab or a backslash in their names",
+        steps: [shell("cat new*line/.env a*tab/.env back*/.env")],
+        denied: /(\.env'?: Permission denied[^]*){3}/,
       },
       {
         what: "a secret through a link",

@@ -1,11 +1,12 @@
 /** A project that wants to take over: nothing of its own may start, and nothing in it may break the bridge. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { startScriptedModel, type ScriptedModel } from "../../src/demo/scripted-model/scripted-model.ts";
-import { say, shell } from "../../src/demo/scripted-model/steps.ts";
+import { callTool, say, shell } from "../../src/demo/scripted-model/steps.ts";
 import { startBridge, type Caller, type RunningBridge } from "../support/running-bridge.ts";
 import {
   codexBinaries,
@@ -58,7 +59,7 @@ describe.each(targets)(
           `command = "touch ${join(trap.path, "hook")}"`,
         ].join("\n"),
       });
-      execFileSync("git", ["init", "-q", project.path]);
+      await makeHostileRepository(project, join(trap.path, "git-filter"));
       home = await createCodexHome({
         modelUrl: model.url,
         // The owner trusts the project in Codex itself, and has an MCP server for everyday use.
@@ -70,6 +71,7 @@ describe.each(targets)(
           `args = ${sprung("user-server")}`,
         ].join("\n"),
       });
+      await installPlugin(home, join(trap.path, "plugin-server"));
       bridge = await startBridge({
         codex: codexBinaries[version],
         codexHome: home.path,
@@ -98,9 +100,31 @@ describe.each(targets)(
       });
       expect(reply.content).toMatchObject({ status: "completed", answer: "Arr again." });
       await new Promise((resolve) => setTimeout(resolve, 500));
-      for (const name of ["project-server", "user-server", "hook", "notify"]) {
+      for (const name of ["project-server", "user-server", "plugin-server", "hook", "notify", "git-filter"]) {
         expect(existsSync(join(trap.path, name)), name).toBe(false);
       }
+    });
+
+    test.each([
+      { what: "a goal, for which Codex would begin turn after turn", tool: "create_goal", namespace: "" },
+      { what: "an agent, which would outlive its turn", tool: "spawn_agent", namespace: "multi_agent_v1" },
+    ])("the model cannot make $what", async ({ tool, namespace }) => {
+      const call = callTool(
+        tool,
+        { objective: "go on for ever", message: "go on" },
+        namespace === "" ? {} : { namespace },
+      );
+      model.script(`try ${tool}`, [call, say("tried")]);
+      const answer = await caller.finish("codex_read", { prompt: `try ${tool}` });
+      expect(answer.content).toMatchObject({ status: "completed", answer: "tried" });
+      expect(model.toolOutputs(`try ${tool}`).at(-1)).toContain("unsupported call");
+    });
+
+    test("the commands of a turn can ask git about the project", async () => {
+      model.script("ask git", [shell("git log --format=%s; env"), say("asked")]);
+      await caller.finish("codex_read", { prompt: "ask git" });
+      expect(model.toolOutputs("ask git").join()).toContain("first commit");
+      expect(model.toolOutputs("ask git").join()).not.toContain("GIT_DIR");
     });
 
     test("its AGENTS.md files still reach the model", async () => {
@@ -117,6 +141,34 @@ describe.each(targets)(
     });
   },
 );
+
+/** A file that differs from its commit, and a filter that git would run to see how: Codex asks git outside its sandbox. */
+async function makeHostileRepository(project: ScratchProject, touched: string): Promise<void> {
+  const git = (...args: readonly string[]): void => {
+    const who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"];
+    execFileSync("git", ["-C", project.path, ...who, ...args]);
+  };
+  git("init", "-q");
+  git("add", "readme.txt");
+  git("commit", "-qm", "first commit");
+  await project.write(".gitattributes", "*.txt filter=trap\n");
+  git("config", "filter.trap.clean", `touch ${touched}; cat`);
+  await project.write("readme.txt", "hallo\n");
+}
+
+/** As `codex plugin add` leaves it: a plugin of the owner's own that brings an MCP server. */
+async function installPlugin(home: ScratchCodexHome, touched: string): Promise<void> {
+  const plugin = join(home.path, "plugins/cache/market/helper/1.0.0");
+  mkdirSync(join(plugin, ".codex-plugin"), { recursive: true });
+  const manifest = { name: "helper", version: "1.0.0", description: "helps", mcpServers: "./.mcp.json" };
+  writeFileSync(join(plugin, ".codex-plugin/plugin.json"), JSON.stringify(manifest));
+  const server = { command: "sh", args: ["-c", `touch ${touched}; sleep 30`] };
+  writeFileSync(join(plugin, ".mcp.json"), JSON.stringify({ mcpServers: { helper: server } }));
+  const config = join(home.path, "config.toml");
+  const text = await readFile(config, "utf8");
+  const plugins = text.replace(/^plugins = false$/m, "plugins = true");
+  writeFileSync(config, `${plugins}\n[plugins."helper@market"]\nenabled = true\n`);
+}
 
 describe("a project that is hard to look through", () => {
   const scratches: { dispose(): Promise<void> }[] = [];

@@ -65,4 +65,21 @@ describe("denied paths", () => {
       },
     });
   });
+
+  test.each([
+    { sign: "a line break", path: "new\nline/.env", pattern: "new?line/.env" },
+    { sign: "a tab", path: "a\tb/.env", pattern: "a?b/.env" },
+    { sign: "a backslash", path: "back\\slash/.env", pattern: "back?slash/.env" },
+    { sign: "a backslash before a bracket", path: "\\[mix]/.env", pattern: "??mix?/.env" },
+  ])("a path with $sign is denied by a pattern too", ({ path, pattern }) => {
+    expect(decideDenied({ ...facts, secretPaths: [path] })).toEqual({
+      ok: true,
+      value: { paths: [], patterns: [`/srv/p/**/${pattern}`, `/srv/p/**/${pattern}/**`] },
+    });
+  });
+
+  test("a name that is no UTF-8 cannot be told to Codex, so nothing starts beside it", () => {
+    const decision = decideDenied({ ...facts, secretPaths: ["caf\ufffd/.env"] });
+    expect(decision).toMatchObject({ ok: false, failure: { code: "confinement_unavailable" } });
+  });
 });

@@ -24,7 +24,7 @@ export function createUserMcpServers(
   return async () => {
     const stamp = await stampOf(home === null ? null : join(home, "config.toml"));
     if (known?.stamp === stamp) return known.names;
-    const { stdout } = await run(parts.install.command, ["mcp", "list", "--json"], {
+    const { stdout } = await run(parts.install.command, ["mcp", "list", "--json", "--disable", "plugins"], {
       env: parts.env,
       cwd: parts.cwd,
       timeout: LIST_WITHIN_MS,
