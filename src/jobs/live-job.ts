@@ -26,6 +26,7 @@ export interface LiveJob {
   change(step: (job: JobRecord) => JobRecord): void;
   /** Takes in what Codex tells. */
   hear(event: CodexEvent): void;
+  /** `text` is redacted. */
   tell(type: string, text: string): void;
   eventsAfter(after: number): readonly JobEvent[];
   /** Aborted by `stop`. */
@@ -70,7 +71,7 @@ export function createLiveJob(
   let saveIsDue = false;
 
   function tell(type: string, text: string): void {
-    const event: JobEvent = { id: ++lastId, at: clock.now(), type, text: redact(text) };
+    const event: JobEvent = { id: ++lastId, at: clock.now(), type, text };
     events.push(event);
     if (events.length > MAX_EVENTS) events = events.slice(-MAX_EVENTS / 2);
     unsaved.push(event);
@@ -121,9 +122,8 @@ export function createLiveJob(
     },
 
     hear(event) {
-      const line = toStoryLine(event);
-      const text = line === null ? null : redact(line.text);
-      record = noteProgress(record, advance(record.progress, event, text));
+      const line = toStoryLine(event, redact);
+      record = noteProgress(record, advance(record.progress, event, line?.text ?? null));
       if (event.type === "changes")
         record = noteChanges(record, redactPaths(event.changes), redactOrNull(event.diff));
       if (event.type === "usage") record = noteUsage(record, event.usage);

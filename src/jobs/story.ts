@@ -5,8 +5,15 @@ import type { Progress } from "./job.ts";
 
 const MAX_TEXT_BYTES = 300;
 
-/** null: nothing worth telling (token counts come too often). */
-export function toStoryLine(event: CodexEvent): { type: string; text: string } | null {
+/**
+ * null: nothing worth telling (token counts come too often). `redact` comes before the cut: of half a secret nobody could
+ * tell that it is one.
+ */
+export function toStoryLine(
+  event: CodexEvent,
+  redact: (text: string) => string,
+): { type: string; text: string } | null {
+  const line = (text: string): string => toLine(redact(text));
   switch (event.type) {
     case "thread":
       return { type: "thread", text: `Codex opened thread ${event.threadId}.` };
@@ -68,7 +75,7 @@ function endOf(exitCode: number | null): string {
   return exitCode === null ? "Ended" : `Failed (exit code ${exitCode})`;
 }
 
-function line(text: string): string {
+function toLine(text: string): string {
   const flat = text.replaceAll(/\s+/g, " ").trim();
   const cut = cutText(flat, MAX_TEXT_BYTES);
   return cut.wasCut ? `${cut.text}…` : cut.text;

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { createRedactor } from "../../src/audit/redact.ts";
 import type { CodexEvent } from "../../src/codex/events.ts";
 import { advance, toStoryLine } from "../../src/jobs/story.ts";
 
+const asItIs = (text: string): string => text;
 const start = { phase: "starting", commands: 0, filesChanged: 0, lastEvent: null } as const;
 const change = { path: "src/a.ts", kind: "update", additions: 1, deletions: 0 } as const;
 const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, reasoningOutputTokens: 0 };
@@ -21,13 +23,28 @@ describe("what a watcher reads", () => {
     [{ type: "declined", what: "write", reason: "No." }, "Codex asked to write. No."],
     [{ type: "usage", usage }, null],
   ])("%j is told as %j", (event, text) => {
-    expect(toStoryLine(event)?.text ?? null).toBe(text);
+    expect(toStoryLine(event, asItIs)?.text ?? null).toBe(text);
   });
 
   test("a long text is cut to 300 bytes and marked", () => {
-    const text = toStoryLine({ type: "message", text: "ü".repeat(400) })?.text ?? "";
+    const text = toStoryLine({ type: "message", text: "ü".repeat(400) }, asItIs)?.text ?? "";
     expect(text).toBe(`${"ü".repeat(150)}…`);
   });
+
+  test.each(Array.from({ length: 30 }, (_, n) => ({ cutAfter: n + 6 })))(
+    "a token that the cut would leave $cutAfter characters of is struck out first",
+    ({ cutAfter }) => {
+      const token = "ghp_aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA3";
+      const text = `${"a".repeat(299 - cutAfter)} ${token}`;
+      for (const event of [
+        { type: "message", text },
+        { type: "warning", message: text },
+        { type: "command-started", command: text },
+      ] as const) {
+        expect(toStoryLine(event, createRedactor().redact)?.text).not.toContain("ghp_");
+      }
+    },
+  );
 });
 
 describe("progress", () => {
