@@ -23,23 +23,31 @@ export interface RawFileChange {
   readonly diff: string;
 }
 
-/** One entry for each file, in the order first touched; a moved file counts under its new name. */
-export function mergeFileChanges(root: string, raw: readonly RawFileChange[]): FileChange[] {
+export interface FileChanges {
+  add(change: RawFileChange): void;
+  /** One entry for each file, in the order first touched; a moved file counts under its new name. */
+  all(): FileChange[];
+}
+
+/** Counts each diff once, when it comes, and keeps none: a turn may tell of thousands. */
+export function createFileChanges(root: string): FileChanges {
   const merged = new Map<string, FileChange>();
-  for (const change of raw) {
-    const oldPath = toProjectPath(root, change.path);
-    const path = change.movePath === null ? oldPath : toProjectPath(root, change.movePath);
-    const counts = countChange(change);
-    const before = merged.get(oldPath);
-    if (path !== oldPath) merged.delete(oldPath);
-    merged.set(path, {
-      path,
-      kind: mergedKind(before?.kind ?? null, change.kind),
-      additions: (before?.additions ?? 0) + counts.additions,
-      deletions: (before?.deletions ?? 0) + counts.deletions,
-    });
-  }
-  return [...merged.values()];
+  return {
+    add(change) {
+      const oldPath = toProjectPath(root, change.path);
+      const path = change.movePath === null ? oldPath : toProjectPath(root, change.movePath);
+      const counts = countChange(change);
+      const before = merged.get(oldPath);
+      if (path !== oldPath) merged.delete(oldPath);
+      merged.set(path, {
+        path,
+        kind: mergedKind(before?.kind ?? null, change.kind),
+        additions: (before?.additions ?? 0) + counts.additions,
+        deletions: (before?.deletions ?? 0) + counts.deletions,
+      });
+    },
+    all: () => [...merged.values()],
+  };
 }
 
 /** Relative to the project's root with `/` between parts; a path outside keeps only its last part. */

@@ -10,7 +10,7 @@ import { afterWorking } from "../lib/working-time.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { JobEvent, JobRecord } from "./job.ts";
 import type { JobStore } from "./store.ts";
-import { advance, toStoryLine } from "./story.ts";
+import { advance, toEventText, toStory } from "./story.ts";
 import {
   endJob,
   noteChanges,
@@ -122,15 +122,17 @@ export function createLiveJob(
     },
 
     hear(event) {
-      const line = toStoryLine(event, redact);
-      record = noteProgress(record, advance(record.progress, event, line?.text ?? null));
+      const story = toStory(event);
+      const whole = story === null ? null : redact(story.text);
+      const text = whole === null ? null : toEventText(whole);
+      record = noteProgress(record, advance(record.progress, event, text));
       if (event.type === "changes")
         record = noteChanges(record, redactPaths(event.changes), redactOrNull(event.diff));
       if (event.type === "usage") record = noteUsage(record, event.usage);
-      if (event.type === "message") record = noteMessage(record, redact(event.text));
+      if (event.type === "message" && whole !== null) record = noteMessage(record, whole);
       if (event.type === "thread") record = noteThread(record, event.threadId);
       if (event.type === "turn") record = noteTurn(record, event.turnId);
-      if (line !== null) tell(line.type, line.text);
+      if (story !== null && text !== null) tell(story.type, text);
       // By these the answer is found, should this process die in the next moment.
       if (event.type === "thread" || event.type === "turn") saveProgress();
     },

@@ -5,44 +5,44 @@ import type { Progress } from "./job.ts";
 
 const MAX_TEXT_BYTES = 300;
 
-/**
- * null: nothing worth telling (token counts come too often). `redact` comes before the cut: of half a secret nobody could
- * tell that it is one.
- */
-export function toStoryLine(
-  event: CodexEvent,
-  redact: (text: string) => string,
-): { type: string; text: string } | null {
-  const line = (text: string): string => toLine(redact(text));
+/** Whole, to be redacted before `toEventText` cuts it. null: nothing worth telling (token counts come too often). */
+export function toStory(event: CodexEvent): { type: string; text: string } | null {
   switch (event.type) {
     case "thread":
       return { type: "thread", text: `Codex opened thread ${event.threadId}.` };
     case "turn":
       return { type: "turn", text: "Codex began the turn." };
     case "command-started":
-      return { type: "command", text: line(`Runs: ${plainCommand(event.command)}`) };
+      return { type: "command", text: `Runs: ${plainCommand(event.command)}` };
     case "command-finished":
       return {
         type: "command-result",
-        text: line(`${endOf(event.exitCode)}: ${plainCommand(event.command)}`),
+        text: `${endOf(event.exitCode)}: ${plainCommand(event.command)}`,
       };
     case "changes":
-      return { type: "changes", text: line(`Changed: ${event.changes.map(({ path }) => path).join(", ")}`) };
+      return { type: "changes", text: `Changed: ${event.changes.map(({ path }) => path).join(", ")}` };
     case "message":
-      return { type: "message", text: line(event.text) };
+      return { type: "message", text: event.text };
     case "reasoning":
-      return { type: "reasoning", text: line(event.text) };
+      return { type: "reasoning", text: event.text };
     case "tool":
-      return { type: "tool", text: line(`Tool ${event.name}${event.ok === false ? " failed" : ""}`) };
+      return { type: "tool", text: `Tool ${event.name}${event.ok === false ? " failed" : ""}` };
     case "declined":
-      return { type: "declined", text: line(`Codex asked to ${event.what}. ${event.reason}`) };
+      return { type: "declined", text: `Codex asked to ${event.what}. ${event.reason}` };
     case "retrying":
-      return { type: "retrying", text: line(event.message) };
+      return { type: "retrying", text: event.message };
     case "warning":
-      return { type: "warning", text: line(event.message) };
+      return { type: "warning", text: event.message };
     case "usage":
       return null;
   }
+}
+
+/** One line of at most 300 bytes. Not for a text that was not redacted: of half a secret nobody could tell that it is one. */
+export function toEventText(text: string): string {
+  const flat = text.replaceAll(/\s+/g, " ").trim();
+  const cut = cutText(flat, MAX_TEXT_BYTES);
+  return cut.wasCut ? `${cut.text}…` : cut.text;
 }
 
 export function advance(progress: Progress, event: CodexEvent, text: string | null): Progress {
@@ -73,10 +73,4 @@ function plainCommand(command: string): string {
 function endOf(exitCode: number | null): string {
   if (exitCode === 0) return "Done";
   return exitCode === null ? "Ended" : `Failed (exit code ${exitCode})`;
-}
-
-function toLine(text: string): string {
-  const flat = text.replaceAll(/\s+/g, " ").trim();
-  const cut = cutText(flat, MAX_TEXT_BYTES);
-  return cut.wasCut ? `${cut.text}…` : cut.text;
 }

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { countDiffLines, mergeFileChanges, toProjectPath, type RawFileChange } from "../../src/codex/diff.ts";
+import {
+  countDiffLines,
+  createFileChanges,
+  toProjectPath,
+  type RawFileChange,
+} from "../../src/codex/diff.ts";
 
 describe("counting", () => {
   test.each([
@@ -40,6 +45,12 @@ describe("the changes of a turn", () => {
   const update = change({ diff: "@@ -1 +1,2 @@\n-a\n+b\n+c\n" });
   const add = change({ kind: "add", diff: "one\ntwo\n" });
   const remove = change({ kind: "delete", diff: "one\ntwo" });
+
+  const merge = (raw: readonly RawFileChange[]) => {
+    const changes = createFileChanges("/srv/app");
+    for (const one of raw) changes.add(one);
+    return changes.all();
+  };
 
   test.each<{ name: string; raw: RawFileChange[]; merged: object[] }>([
     { name: "none", raw: [], merged: [] },
@@ -94,12 +105,12 @@ describe("the changes of a turn", () => {
       merged: [{ path: "a.txt", kind: "update" }],
     },
   ])("$name", ({ raw, merged }) => {
-    expect(mergeFileChanges("/srv/app", raw)).toMatchObject(merged);
+    expect(merge(raw)).toMatchObject(merged);
   });
 
   test("come in the order in which files were first touched", () => {
     const raw = ["b", "a", "b", "c"].map((name) => change({ path: `/srv/app/${name}` }));
-    expect(mergeFileChanges("/srv/app", raw).map(({ path }) => path)).toEqual(["b", "a", "c"]);
+    expect(merge(raw).map(({ path }) => path)).toEqual(["b", "a", "c"]);
   });
 });
 

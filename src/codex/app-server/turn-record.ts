@@ -1,8 +1,8 @@
 /**
  * Gathers what Codex tells of one turn: notifications in, bridge events and the outcome out. No I/O.
  */
-import { mergeFileChanges, type RawFileChange } from "../diff.ts";
-import type { CodexEvent, FileChange, Usage } from "../events.ts";
+import { createFileChanges } from "../diff.ts";
+import type { CodexEvent, Usage } from "../events.ts";
 import type { TurnOutcome } from "../backend.ts";
 import type { Failure } from "../../policy/failure.ts";
 import { toCodexFailure } from "../codex-failure.ts";
@@ -20,7 +20,7 @@ export interface TurnRecord {
 
 export function createTurnRecord(threadId: string, root: string): TurnRecord {
   const running = new Set<string>();
-  const fileChanges: RawFileChange[] = [];
+  const fileChanges = createFileChanges(root);
   let turnId: string | null = null;
   let diff: string | null = null;
   let answer: string | null = null;
@@ -28,8 +28,6 @@ export function createTurnRecord(threadId: string, root: string): TurnRecord {
   let baseline: WireTokens | null = null;
   let end: "completed" | "interrupted" | "failed" | null = null;
   let failure: Failure | null = null;
-
-  const changes = (): FileChange[] => mergeFileChanges(root, fileChanges);
 
   function startItem(item: WireItem): CodexEvent[] {
     if (item.type !== "commandExecution") return [];
@@ -53,9 +51,9 @@ export function createTurnRecord(threadId: string, root: string): TurnRecord {
         if (item.status !== "completed") return [];
         for (const change of item.changes) {
           const { path, kind } = change;
-          fileChanges.push({ path, kind: kind.type, movePath: kind.move_path ?? null, diff: change.diff });
+          fileChanges.add({ path, kind: kind.type, movePath: kind.move_path ?? null, diff: change.diff });
         }
-        return [{ type: "changes", changes: changes(), diff }];
+        return [{ type: "changes", changes: fileChanges.all(), diff }];
       case "agentMessage":
         // A model may comment on its way; the last message that is no commentary is the answer.
         if (item.phase !== "commentary" || answer === null) answer = item.text;
@@ -93,7 +91,7 @@ export function createTurnRecord(threadId: string, root: string): TurnRecord {
         case "turn/diff/updated":
           if (notification.params.diff === diff) return [];
           diff = notification.params.diff;
-          return [{ type: "changes", changes: changes(), diff }];
+          return [{ type: "changes", changes: fileChanges.all(), diff }];
         case "thread/tokenUsage/updated": {
           const { turnId: ofTurn = null, tokenUsage } = notification.params;
           return addTokens(ofTurn, tokenUsage.total, tokenUsage.last);
@@ -129,7 +127,7 @@ export function createTurnRecord(threadId: string, root: string): TurnRecord {
 
     outcome(override) {
       const own = end === null ? null : judge();
-      return { threadId, turnId, answer, changes: changes(), diff, usage, failure: override ?? own };
+      return { threadId, turnId, answer, changes: fileChanges.all(), diff, usage, failure: override ?? own };
     },
   };
 
@@ -138,7 +136,7 @@ export function createTurnRecord(threadId: string, root: string): TurnRecord {
     if (end === "failed") {
       return failure ?? toCodexFailure("Codex gave no reason", "other");
     }
-    if (answer === null && fileChanges.length === 0) {
+    if (answer === null && fileChanges.all().length === 0) {
       return toCodexFailure("Codex finished without an answer", "noAnswer");
     }
     return null;

@@ -5,8 +5,8 @@
 import type { Failure } from "../../policy/failure.ts";
 import type { TurnOutcome } from "../backend.ts";
 import { toCodexFailure } from "../codex-failure.ts";
-import { mergeFileChanges, type RawFileChange } from "../diff.ts";
-import type { CodexEvent, FileChange, Usage } from "../events.ts";
+import { createFileChanges } from "../diff.ts";
+import type { CodexEvent, Usage } from "../events.ts";
 import type { WireEvent, WireTokens } from "./wire.ts";
 
 export type TurnEnd = "completed" | "interrupted" | "failed";
@@ -50,7 +50,7 @@ export const NO_USAGE: Usage = {
 export function createTurnRecord(root: string, before: ThreadSoFar): TurnRecord {
   const openCalls = new Set<string>();
   const begun: string[] = [];
-  const fileChanges: RawFileChange[] = [];
+  const fileChanges = createFileChanges(root);
   let { threadId, usage: threadUsage } = before;
   let turnId: string | null = null;
   let started = false;
@@ -60,8 +60,6 @@ export function createTurnRecord(root: string, before: ThreadSoFar): TurnRecord 
   let usage: Usage | null = null;
   let end: TurnEnd | null = null;
   let failure: Failure | null = null;
-
-  const changes = (): FileChange[] => mergeFileChanges(root, fileChanges);
 
   function translate(event: WireEvent): CodexEvent[] {
     switch (event.type) {
@@ -88,19 +86,19 @@ export function createTurnRecord(root: string, before: ThreadSoFar): TurnRecord 
       case "patch_apply_end":
         if (!event.msg.success) return [];
         for (const [path, change] of Object.entries(event.msg.changes)) {
-          fileChanges.push({
+          fileChanges.add({
             path,
             kind: change.type,
             movePath: change.move_path ?? null,
             diff: change.type === "update" ? change.unified_diff : change.content,
           });
         }
-        return [{ type: "changes", changes: changes(), diff }];
+        return [{ type: "changes", changes: fileChanges.all(), diff }];
       case "turn_diff": {
         const now = event.msg.unified_diff === "" ? null : event.msg.unified_diff;
         if (now === diff) return []; // said again after each response of the model
         diff = now;
-        return [{ type: "changes", changes: changes(), diff }];
+        return [{ type: "changes", changes: fileChanges.all(), diff }];
       }
       case "agent_message":
         // A model may comment on its way; the last message that is no commentary is the answer.
@@ -160,14 +158,14 @@ export function createTurnRecord(root: string, before: ThreadSoFar): TurnRecord 
     ended: () => end,
     outcome(override) {
       const own = end === null ? null : judge(end);
-      return { threadId, turnId, answer, changes: changes(), diff, usage, failure: override ?? own };
+      return { threadId, turnId, answer, changes: fileChanges.all(), diff, usage, failure: override ?? own };
     },
   };
 
   function judge(how: TurnEnd): Failure | null {
     if (how === "failed") return failure;
     if (how === "interrupted") return { code: "interrupted", reason: "Codex ended the turn early" };
-    if (answer === null && fileChanges.length === 0) {
+    if (answer === null && fileChanges.all().length === 0) {
       return toCodexFailure("Codex finished without an answer", "noAnswer");
     }
     return null;
