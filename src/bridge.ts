@@ -8,6 +8,7 @@ import { isatty } from "node:tty";
 
 const OLDEST_MAJOR = 22;
 const OLDEST_MINOR = 18;
+const TOGETHER_MS = 500;
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < OLDEST_MAJOR || (major === OLDEST_MAJOR && minor < OLDEST_MINOR)) {
   console.error(`codex-gpt-bridge needs Node 22.18 or newer; this is ${process.versions.node}.`);
@@ -30,9 +31,16 @@ process.exitCode = await main({
   stdout: process.stdout,
   stderr: process.stderr,
   onSignal(listener) {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, listener);
+    // A terminal tells everybody, and npm passes on what it was told: of several that come together one is heard.
+    let deafUntil = 0;
+    const hear = (): void => {
+      if (performance.now() < deafUntil) return;
+      deafUntil = performance.now() + TOGETHER_MS;
+      listener();
+    };
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, hear);
     // The terminal was closed. Not so under nohup, which takes the terminal away from stdin.
-    if (isatty(0)) process.on("SIGHUP", listener);
+    if (isatty(0)) process.on("SIGHUP", hear);
   },
   exitNow(code) {
     process.exit(code);
