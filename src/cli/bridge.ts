@@ -72,7 +72,7 @@ export async function createBridge(
   const clock = systemClock;
   const projects = await identifyProjects(config);
   if (!projects.ok) return projects;
-  const state = await takeState(config, projects.value, clock, log);
+  const state = await takeState(config, projects.value, environment, clock, log);
   if (!state.ok) return state;
   const { storage, children: registry } = state.value;
   const { jobs, threads } = storage;

@@ -38,7 +38,7 @@ export async function openDoctorContext(
   const probe = createProbe(host, settings.port);
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${settings.port}`;
   const projects = once(async () => identifyProjects(settings));
-  const state = once(async () => lookAtState(settings));
+  const state = once(async () => lookAtState(settings, environment));
   const { codex, close } = await lookAtCodex(settings, environment, state);
   return {
     ...fixed,
@@ -162,7 +162,7 @@ async function lookAtCodex(
   };
 }
 
-async function lookAtState(config: Config): Promise<StateFacts> {
+async function lookAtState(config: Config, environment: Terminal["environment"]): Promise<StateFacts> {
   const directory = config.stateDir;
   const none = { directory, mode: null, isLocked: false };
   const found = await stat(directory).catch(() => null);
@@ -172,7 +172,7 @@ async function lookAtState(config: Config): Promise<StateFacts> {
   }
   if (!found.isDirectory()) return { ...none, kind: "unusable", problem: `${directory} is no directory` };
   const projects = await identifyProjects(config);
-  const [misplaced] = projects.ok ? await judgePlaces(config, projects.value) : [];
+  const [misplaced] = projects.ok ? await judgePlaces(config, projects.value, environment) : [];
   const mode = found.mode & 0o777;
   const facts = { directory, kind: "directory", mode, isLocked: await isStateLocked(directory) } as const;
   if (misplaced !== undefined) return { ...facts, problem: `${misplaced.setting}: ${misplaced.problem}` };

@@ -1,5 +1,7 @@
 /** The projects of the configuration as they are on disk, at start and again before each turn. */
 import { realpath } from "node:fs/promises";
+import { dirname } from "node:path";
+import { codexHome } from "../codex/environment.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { isSameDirectory, type Project, type ScanVerdict } from "../policy/decide.ts";
@@ -8,6 +10,7 @@ import type { Failure } from "../policy/failure.ts";
 import { looksLikeGlob } from "../policy/glob.ts";
 import type { DirectoryIdentity, Grant } from "../policy/grant.ts";
 import { identifyDirectory, isInside } from "../workspace/directory.ts";
+import { exceptionsFileOf } from "./exceptions-file.ts";
 
 export async function identifyProjects(config: Config): Promise<Result<Project[], ConfigProblem[]>> {
   const problems: ConfigProblem[] = [];
@@ -34,14 +37,23 @@ export async function identifyProjects(config: Config): Promise<Result<Project[]
 }
 
 /**
- * What only the disk can tell of a configuration: a link may lead the state directory or the config file into a
- * project, where Codex could read or change it.
+ * What only the disk can tell of a configuration: a link may lead what steers the bridge or Codex into a project, where
+ * Codex could read or change it.
  */
-export async function judgePlaces(config: Config, projects: readonly Project[]): Promise<ConfigProblem[]> {
+export async function judgePlaces(
+  config: Config,
+  projects: readonly Project[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<ConfigProblem[]> {
   const problems: ConfigProblem[] = [];
+  const home = codexHome(environment);
   const places = [
     { setting: "the state directory", path: config.stateDir },
-    ...(config.configFile === null ? [] : [{ setting: "the config file", path: config.configFile }]),
+    config.configFile === null
+      ? // Not there yet; what lies there at the next start counts.
+        { setting: "the config directory", path: dirname(exceptionsFileOf(config, environment)) }
+      : { setting: "the config file", path: config.configFile },
+    ...(home === null ? [] : [{ setting: "the directory of Codex (CODEX_HOME)", path: home }]),
   ];
   for (const { setting, path } of places) {
     const real = await realpath(path).catch(() => path);

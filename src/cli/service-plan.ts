@@ -74,7 +74,7 @@ export async function prepareService(
   const unseen = unseenVariables(environment);
   if (!loaded.ok) return fail(loaded.failure.map(({ setting, problem }) => `${setting}: ${problem}`));
   const { config, notes } = loaded.value;
-  const problems = await problemsOf(config);
+  const problems = await problemsOf(config, seen);
   if (problems.length > 0) return fail([...problems, ...notes, ...unseen]);
   const { PATH = "" } = plan.environment;
   const codex = await findCodex({
@@ -94,7 +94,7 @@ function absolute(name: string, flags: Flags, cwd: string): string | boolean | u
   return typeof value === "string" && PATHS.has(name) ? resolve(cwd, value) : value;
 }
 
-async function problemsOf(config: Config): Promise<string[]> {
+async function problemsOf(config: Config, environment: Terminal["environment"]): Promise<string[]> {
   const problems: string[] = [];
   const setup = `run: ${ownCommand()} setup`;
   // The OpenAI tunnel makes a secret of its own at each start.
@@ -106,7 +106,7 @@ async function problemsOf(config: Config): Promise<string[]> {
     return problems;
   }
   const projects = await identifyProjects(config);
-  const wrong = projects.ok ? await judgePlaces(config, projects.value) : projects.failure;
+  const wrong = projects.ok ? await judgePlaces(config, projects.value, environment) : projects.failure;
   return [...problems, ...wrong.map(({ setting, problem }) => `${setting}: ${problem}`)];
 }
 

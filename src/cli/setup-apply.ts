@@ -54,7 +54,7 @@ export async function prepareSetup(
   if (!projects.ok) return projects;
   const keep = withOwnSecrets(answers, before);
   const problems = [
-    ...(await judgePlaces(config.value, projects.value)),
+    ...(await judgePlaces(config.value, projects.value, terminal.environment)),
     ...judgeTunnel(config.value, new Map([...kept, ...keep])),
   ];
   return problems.length > 0 ? fail(problems) : ok({ ...edited, keep });

@@ -22,12 +22,13 @@ export type StartFailure = ConfigProblem[] | string;
 export async function takeState(
   config: Config,
   projects: readonly Project[],
+  environment: Readonly<Record<string, string | undefined>>,
   clock: Clock,
   log: Log,
 ): Promise<Result<State, StartFailure>> {
   const made = await makeStateDirectory(config.stateDir);
   if (!made.ok) return made;
-  const misplaced = await judgePlaces(config, projects);
+  const misplaced = await judgePlaces(config, projects, environment);
   if (misplaced.length > 0) return fail(misplaced);
   const lock = await lockStateDirectory(config.stateDir);
   if (!lock.ok) return lock;

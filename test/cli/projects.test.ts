@@ -68,9 +68,33 @@ describe("places", () => {
     await symlink(join(scratch, "app", "sub"), join(scratch, "state"));
     const root = await identityOf(join(scratch, "app"));
     const project = { name: "app", root, write: null, secrets: "refuse", model: null, effort: null } as const;
-    const problems = await judgePlaces(await configWith(join(scratch, "state")), [project]);
+    const problems = await judgePlaces(await configWith(join(scratch, "state")), [project], {
+      HOME: scratch,
+    });
     expect(problems).toEqual([expect.objectContaining({ setting: "the state directory" })]);
-    expect(await judgePlaces(await configWith(join(scratch, "elsewhere")), [project])).toEqual([]);
+    expect(
+      await judgePlaces(await configWith(join(scratch, "elsewhere")), [project], { HOME: scratch }),
+    ).toEqual([]);
+  });
+
+  test.each([
+    { what: "Codex's own directory", environment: { CODEX_HOME: "app/codex" }, told: "Codex" },
+    { what: "Codex's own directory by default", environment: { HOME: "app" }, told: "Codex" },
+    {
+      what: "the directory of a config file that is not there yet",
+      environment: { XDG_CONFIG_HOME: "app/sub" },
+      told: "config",
+    },
+    { what: "Codex's own directory behind a link", environment: { CODEX_HOME: "link" }, told: "Codex" },
+  ])("$what in a project is told: what is written there steers Codex or the bridge", async (row) => {
+    await symlink(join(scratch, "app", "sub"), join(scratch, "link"));
+    const environment = Object.fromEntries(
+      Object.entries({ HOME: "home", ...row.environment }).map(([name, path]) => [name, join(scratch, path)]),
+    );
+    const root = await identityOf(join(scratch, "app"));
+    const project = { name: "app", root, write: null, secrets: "off", model: null, effort: null } as const;
+    const problems = await judgePlaces(await configWith(join(scratch, "elsewhere")), [project], environment);
+    expect(problems.map(({ setting }) => setting)).toContainEqual(expect.stringContaining(row.told));
   });
 
   test("a project whose own path Codex would read as a pattern is told", async () => {
