@@ -55,6 +55,8 @@ export function toThreadConfinement(grant: Grant, surroundings: CodexSurrounding
   if (writable) {
     for (const name of STEERING_DIRECTORIES) filesystem[join(grant.root.path, name)] = "read";
   }
+  // An entry of its own makes a directory a mount, and a mount cannot be renamed.
+  for (const path of grant.heldDirectories) filesystem[path] = "write";
   for (const path of [...grant.deniedPaths, ...grant.deniedPatterns]) filesystem[path] = "deny";
 
   const profile = { filesystem, network: { enabled: grant.network } };

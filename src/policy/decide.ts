@@ -92,6 +92,7 @@ export function decideTurn(facts: TurnFacts): Result<Grant, Failure> {
       effort: facts.effort ?? project.effort,
       deniedPaths: denied.value.paths,
       deniedPatterns: denied.value.patterns,
+      heldDirectories: denied.value.held,
     }),
   );
 }
@@ -133,7 +134,7 @@ function decideUnproven(facts: TurnFacts, sandbox: Sandbox): Failure | null {
 
 function decideSecrets(facts: TurnFacts, cwd: string, sandbox: Sandbox): Result<Denied, Failure> {
   const { scan, project } = facts;
-  if (project.secrets === "off") return ok({ paths: [], patterns: [] });
+  if (project.secrets === "off") return ok({ paths: [], patterns: [], held: [] });
   if (scan.kind === "secrets" && (project.secrets === "refuse" || scan.more)) {
     return fail({ code: "secrets_found", kinds: scan.kinds, more: scan.more });
   }

@@ -34,6 +34,8 @@ export interface GrantTerms {
   readonly deniedPaths: readonly string[];
   /** Absolute glob patterns of the same kind, for files that may appear while the turn runs. */
   readonly deniedPatterns: readonly string[];
+  /** Absolute paths of directories with denied paths in them, which the model's commands may not rename. */
+  readonly heldDirectories: readonly string[];
 }
 
 export interface Grant extends GrantTerms {

@@ -38,7 +38,8 @@ export async function run(): Promise<Row[]> {
   const deny = (sandbox: "read-only" | "workspace-write"): Partial<GrantTerms> => {
     const denied = decideDenied({ root, cwd: root, sandbox, secretPaths });
     if (!denied.ok) throw new Error(denied.failure.reason);
-    return { sandbox, deniedPaths: denied.value.paths, deniedPatterns: denied.value.patterns };
+    const { paths, patterns, held } = denied.value;
+    return { sandbox, deniedPaths: paths, deniedPatterns: patterns, heldDirectories: held };
   };
   const none = { deniedPaths: [], deniedPatterns: [] };
   const cases: Record<string, Partial<GrantTerms>> = {

@@ -267,6 +267,7 @@ describe("the terms of a thread", () => {
     effort: null,
     deniedPaths: [],
     deniedPatterns: [],
+    heldDirectories: [],
   };
   const surroundings = { programDirectories: ["/opt/codex"], userMcpServers: ["mail"] };
   const open = (changed: Partial<GrantTerms>, instructions: string | null = null) =>

@@ -23,6 +23,7 @@ export const terms: GrantTerms = {
   effort: null,
   deniedPaths: [],
   deniedPatterns: [],
+  heldDirectories: [],
 };
 
 /** A call that differs from every other one, unless the fields say otherwise. */

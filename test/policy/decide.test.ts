@@ -217,6 +217,7 @@ describe("hidden secrets", () => {
     expect(decide({ ...masked, scan: secrets })).toMatchObject({
       deniedPaths: ["/srv/app/deploy/id_rsa"],
       deniedPatterns: [],
+      heldDirectories: [],
     });
   });
 
@@ -231,6 +232,7 @@ describe("hidden secrets", () => {
     expect(decide({ project: { ...project, secrets: "off" }, scan: secrets })).toMatchObject({
       deniedPaths: [],
       deniedPatterns: [],
+      heldDirectories: [],
     });
   });
 });
@@ -302,5 +304,6 @@ test("a grant holds the owner's terms, and nothing of the caller's beyond what w
     effort: "low",
     deniedPaths: [],
     deniedPatterns: [],
+    heldDirectories: [],
   });
 });

@@ -19,7 +19,7 @@ describe("denied paths", () => {
     const decision = decideDenied({ ...facts, secretPaths: [".env", "sub/.ENV"] });
     expect(decision).toEqual({
       ok: true,
-      value: { paths: ["/srv/p/.env", "/srv/p/sub/.ENV"], patterns: [] },
+      value: { paths: ["/srv/p/.env", "/srv/p/sub/.ENV"], patterns: [], held: [] },
     });
   });
 
@@ -62,6 +62,7 @@ describe("denied paths", () => {
       value: {
         paths: ["/srv/p/plain/.env"],
         patterns: ["/srv/p/**/app/?slug?/.env", "/srv/p/**/app/?slug?/.env/**"],
+        held: [],
       },
     });
   });
@@ -74,8 +75,31 @@ describe("denied paths", () => {
   ])("a path with $sign is denied by a pattern too", ({ path, pattern }) => {
     expect(decideDenied({ ...facts, secretPaths: [path] })).toEqual({
       ok: true,
-      value: { paths: [], patterns: [`/srv/p/**/${pattern}`, `/srv/p/**/${pattern}/**`] },
+      value: { paths: [], patterns: [`/srv/p/**/${pattern}`, `/srv/p/**/${pattern}/**`], held: [] },
     });
+  });
+
+  test("a write turn may not rename a directory that a secret lies in", () => {
+    const write = { ...facts, sandbox: "workspace-write" } as const;
+    const decision = decideDenied({ ...write, secretPaths: [".env", "a/b/key.json", "a/c.py"] });
+    if (!decision.ok) throw new Error(decision.failure.reason);
+    expect(decision.value.held).toEqual(["/srv/p/a", "/srv/p/a/b"]);
+    expect(decision.value.patterns).not.toContain("/srv/p/**/key.json");
+  });
+
+  test("where there are too many of them, and where one has a sign, it is the name that is denied, wherever it goes", () => {
+    const write = { ...facts, sandbox: "workspace-write" } as const;
+    const spread = decideDenied({ ...write, secretPaths: many(11, (n) => `d${n}/key.json`) });
+    if (!spread.ok) throw new Error(spread.failure.reason);
+    expect(spread.value).toMatchObject({ held: [] });
+    expect(spread.value.patterns).toEqual(
+      expect.arrayContaining(["/srv/p/**/key.json", "/srv/p/**/key.json/**"]),
+    );
+    const signed = decideDenied({ ...write, secretPaths: ["app/[slug]/key.json", "a/c.py"] });
+    if (!signed.ok) throw new Error(signed.failure.reason);
+    expect(signed.value.held).toEqual(["/srv/p/a"]);
+    expect(signed.value.patterns).toEqual(expect.arrayContaining(["/srv/p/**/key.json"]));
+    expect(signed.value.patterns).not.toContain("/srv/p/**/c.py");
   });
 
   test("a name that is no UTF-8 cannot be told to Codex, so nothing starts beside it", () => {
