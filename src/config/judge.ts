@@ -43,6 +43,9 @@ export function judgeConfig(config: Config, given: (name: SettingName) => string
   if (config.fastReturnMs > config.upstreamTimeoutMs) {
     problem("fastReturnMs", `may not be longer than ${given("upstreamTimeoutMs")}`);
   }
+  if (config.jobsPerHour > config.jobKeepCount) {
+    problem("jobsPerHour", `may not be more than ${given("jobKeepCount")}: kept jobs are what is counted`);
+  }
   for (const { path } of config.projects) {
     if (config.configFile !== null && isInside(path, config.configFile)) {
       problem("config", `lies inside the project ${path}; Codex could read or change it`);

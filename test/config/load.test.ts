@@ -236,6 +236,13 @@ describe("settings that do not fit together", () => {
     expect(await problemsOf({ env: { SECRETS: "mask" } })).toEqual([]);
   });
 
+  test("an hourly limit is counted from the jobs that are kept, so as many have to be", async () => {
+    expect(await problemsOf({ env: { JOBS_PER_HOUR: "20", JOB_KEEP_COUNT: "10" } })).toEqual([
+      "CODEX_GPT_BRIDGE_JOBS_PER_HOUR: may not be more than CODEX_GPT_BRIDGE_JOB_KEEP_COUNT: kept jobs are what is counted",
+    ]);
+    expect(await problemsOf({ env: { JOBS_PER_HOUR: "10", JOB_KEEP_COUNT: "10" } })).toEqual([]);
+  });
+
   test("a call may not wait for longer than a job may run", async () => {
     expect(await problemsOf({ env: { FAST_RETURN_MS: "5000", UPSTREAM_TIMEOUT_MS: "4000" } })).toEqual([
       "CODEX_GPT_BRIDGE_FAST_RETURN_MS: may not be longer than CODEX_GPT_BRIDGE_UPSTREAM_TIMEOUT_MS",
