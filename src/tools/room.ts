@@ -8,7 +8,7 @@ import type { Runner } from "../jobs/runner.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Ceiling, Project, ScanVerdict } from "../policy/decide.ts";
-import type { DirectoryIdentity } from "../policy/grant.ts";
+import type { DirectoryIdentity, Grant } from "../policy/grant.ts";
 
 export interface ToolRoom {
   readonly version: string;
@@ -51,5 +51,5 @@ export interface Workspace {
   scan(root: DirectoryIdentity): Promise<ScanVerdict>;
   relativeToRoot(root: DirectoryIdentity, path: string): string;
   /** The project's own AGENTS.md, or null. */
-  instructions(root: DirectoryIdentity, cwd: string): Promise<string | null>;
+  instructions(grant: Grant, cwd: string): Promise<string | null>;
 }

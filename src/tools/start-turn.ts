@@ -74,7 +74,7 @@ export async function startTurn(
     thread: wish.value.thread,
     prompt: args.prompt,
     outputSchema: args.outputSchema,
-    projectInstructions: await room.workspace.instructions(grant.root, cwd),
+    projectInstructions: await room.workspace.instructions(grant, cwd),
     limitMs: limitMs.value,
   });
   if (!submitted.ok) return refused(submitted.failure);

@@ -1,6 +1,6 @@
 /** The facts from disk that the policy asks for, with the scan in the policy's words. */
 import type { ScanVerdict } from "../policy/decide.ts";
-import type { DirectoryIdentity } from "../policy/grant.ts";
+import type { DirectoryIdentity, Grant } from "../policy/grant.ts";
 import { identifyCwd, identifyDirectory, relativeToRoot } from "./directory.ts";
 import { readProjectInstructions } from "./instructions.ts";
 import { applyExceptions, type SecretException } from "./exceptions.ts";
@@ -25,7 +25,7 @@ export function createWorkspace(parts: WorkspaceParts) {
     identifyRoot: async (project: { root: DirectoryIdentity }) => identifyDirectory(project.root.path),
     identifyCwd,
     relativeToRoot: (root: DirectoryIdentity, path: string) => relativeToRoot(root.path, path),
-    instructions: async (root: DirectoryIdentity, cwd: string) => readProjectInstructions(root.path, cwd),
+    instructions: async (grant: Grant, cwd: string) => readProjectInstructions(grant.root.path, cwd, grant),
 
     async scan(
       root: DirectoryIdentity,

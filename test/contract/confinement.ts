@@ -67,6 +67,7 @@ export function confinementContract({ backend, version, model: modelName }: Conf
       });
       symlinkSync(join(project.path, ".env"), join(project.path, "innocent.txt"));
       symlinkSync(join(outside.path, "notes.txt"), join(project.path, "elsewhere.txt"));
+      symlinkSync(".env", join(project.path, "AGENTS.md"));
       listener = createServer((socket) => {
         connections += 1;
         socket.destroy();
@@ -216,6 +217,12 @@ export function confinementContract({ backend, version, model: modelName }: Conf
           expectNoSecret(output);
         }
       });
+    });
+
+    test("what the bridge itself reads for the model holds no secret", async () => {
+      await attempt("read the instructions", "codex_read", [shell("ls -l AGENTS.md")]);
+      expect(model.requests.length).toBeGreaterThan(0);
+      for (const word of Object.values(WORDS)) expect(JSON.stringify(model.requests)).not.toContain(word);
     });
 
     test("codex_read cannot write in the project, also not by a patch", async () => {

@@ -25,18 +25,19 @@ async function write(files: Readonly<Record<string, string>>): Promise<void> {
   }
 }
 
+const open = { deniedPaths: [], deniedPatterns: [] };
 const HEAD = "# Instructions of this project (AGENTS.md)\n\n";
 const read = async (cwd = ""): Promise<string | null> =>
-  (await readProjectInstructions(root, cwd))?.replace(HEAD, "") ?? null;
+  (await readProjectInstructions(root, cwd, open))?.replace(HEAD, "") ?? null;
 
 test("a project without instructions has none", async () => {
-  expect(await readProjectInstructions(root, "packages/a")).toBeNull();
-  expect(await readProjectInstructions(join(base, "missing"), "")).toBeNull();
+  expect(await readProjectInstructions(root, "packages/a", open)).toBeNull();
+  expect(await readProjectInstructions(join(base, "missing"), "", open)).toBeNull();
 });
 
 test("they say what they are", async () => {
   await write({ "AGENTS.md": "Use tabs." });
-  expect(await readProjectInstructions(root, "")).toBe(`${HEAD}Use tabs.`);
+  expect(await readProjectInstructions(root, "", open)).toBe(`${HEAD}Use tabs.`);
 });
 
 test("they are read from the root down to the working directory, and nowhere else", async () => {
@@ -119,4 +120,25 @@ describe("what is no file of the project is not read", () => {
     await chmod(join(root, "AGENTS.md"), 0);
     expect(await read()).toBeNull();
   });
+});
+
+test.each([
+  { what: "a hidden file", target: ".env" },
+  { what: "a file below a hidden directory", target: "keys/deep/notes.txt" },
+  { what: "a file that a pattern hides", target: "pages/[id]/notes.txt" },
+])("a link to $what is not followed: the model would read it as an instruction", async ({ target }) => {
+  await write({ [target]: "TOKEN=secret", "packages/a/AGENTS.md": "Whisper." });
+  await symlink(join(root, target), join(root, "AGENTS.md"));
+  const hidden = {
+    deniedPaths: [join(root, ".env"), join(root, "keys")],
+    deniedPatterns: [`${root}/**/pages/?id?/notes.txt`],
+  };
+  expect(await readProjectInstructions(root, "packages/a", hidden)).toBe(`${HEAD}Whisper.`);
+  expect(await readProjectInstructions(root, "", open)).toBe(`${HEAD}TOKEN=secret`);
+});
+
+test("instructions that hold a secret themselves are hidden like any file", async () => {
+  await write({ "AGENTS.md": "TOKEN=secret" });
+  const hidden = { deniedPaths: [join(root, "AGENTS.md")], deniedPatterns: [] };
+  expect(await readProjectInstructions(root, "", hidden)).toBeNull();
 });
