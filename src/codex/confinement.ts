@@ -4,7 +4,7 @@
  * whole disk (measured on 0.153.4 and 0.169.0, docs/security.md).
  */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Grant } from "../policy/grant.ts";
 
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
@@ -64,11 +64,9 @@ export function toThreadConfinement(grant: Grant, surroundings: CodexSurrounding
   const config: { [key: string]: JsonValue } = {
     default_permissions: profileId,
     [`permissions.${profileId}`]: profile,
-    // A project never configures the Codex that works on it: its .codex/config.toml could start programs.
-    projects: {
-      [grant.root.path]: { trust_level: "untrusted" },
-      [grant.cwd.path]: { trust_level: "untrusted" },
-    },
+    // A project never configures the Codex that works on it, nor does a repository that it lies in: a
+    // .codex/config.toml could start programs.
+    projects: Object.fromEntries(upwards(grant.cwd.path).map((path) => [path, { trust_level: "untrusted" }])),
     // Of the environment, the model's commands get the core (PATH, HOME, LANG, ...) and no provider key.
     "shell_environment_policy.inherit": "core",
     // Else Codex runs the user's login shell outside the sandbox for each thread, to copy its settings.
@@ -85,6 +83,12 @@ export function toThreadConfinement(grant: Grant, surroundings: CodexSurrounding
     config["mcp_servers"] = Object.fromEntries(unwanted.map((name) => [name, { enabled: false }]));
   }
   return { profileId, config };
+}
+
+/** `path` and every directory above it. */
+function upwards(path: string): string[] {
+  const above = dirname(path);
+  return above === path ? [path] : [path, ...upwards(above)];
 }
 
 /**

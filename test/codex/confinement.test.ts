@@ -93,7 +93,10 @@ describe("the configuration of a thread", () => {
   test("trusts neither the root nor the working directory", () => {
     const cwd = { path: "/srv/app/packages/a", device: "1", inode: "3" };
     expect(confine({ ...reading, cwd }).config["projects"]).toEqual({
+      "/": { trust_level: "untrusted" },
+      "/srv": { trust_level: "untrusted" },
       "/srv/app": { trust_level: "untrusted" },
+      "/srv/app/packages": { trust_level: "untrusted" },
       "/srv/app/packages/a": { trust_level: "untrusted" },
     });
   });

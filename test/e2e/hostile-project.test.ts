@@ -170,6 +170,35 @@ async function installPlugin(home: ScratchCodexHome, touched: string): Promise<v
   writeFileSync(config, `${plugins}\n[plugins."helper@market"]\nenabled = true\n`);
 }
 
+test.each(["0.169.0", "0.153.4"] as const)(
+  "a repository around the project, which the owner trusts in Codex %s, starts nothing",
+  async (version) => {
+    const around = await createProject({ "pkg/readme.txt": "hello\n" });
+    const touched = join(around.path, "touched");
+    const server = `command = "sh"\nargs = ["-c", "touch ${touched}; sleep 30"]\n`;
+    await around.write(".codex/config.toml", `[mcp_servers.around]\n${server}`);
+    execFileSync("git", ["init", "-q", around.path]);
+    const extraToml = `[projects.${JSON.stringify(around.path)}]\ntrust_level = "trusted"\n`;
+    const home = await createCodexHome({ modelUrl: model.url, extraToml });
+    const bridge = await startBridge({
+      codex: codexBinaries[version],
+      codexHome: home.path,
+      roots: [join(around.path, "pkg")],
+    });
+    try {
+      const caller = await bridge.connect();
+      model.script("read the package", [shell("cat readme.txt; sleep 1"), say("read")]);
+      const answer = await caller.finish("codex_read", { prompt: "read the package" });
+      expect(answer.content).toMatchObject({ status: "completed", answer: "read" });
+      expect(existsSync(touched)).toBe(false);
+      await caller.close();
+    } finally {
+      await bridge.stop();
+      for (const scratch of [around, home]) await scratch.dispose();
+    }
+  },
+);
+
 describe("a project that is hard to look through", () => {
   const scratches: { dispose(): Promise<void> }[] = [];
   let bridge: RunningBridge | null = null;
