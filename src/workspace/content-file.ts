@@ -21,8 +21,14 @@ const TAIL_BYTES = MIB;
 
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW;
 
-/** Told of each value that has to be struck out, as text. */
-export type OnSecret = (value: string) => void;
+export interface FoundSecrets {
+  /** A value that has to be struck out, as text. */
+  readonly add: (value: string) => void;
+  /** Asked before each further mebibyte of a file that is blocked already: only values can be found there. */
+  readonly wantsMore: () => boolean;
+}
+
+const NOT_KEPT: FoundSecrets = { add: () => {}, wantsMore: () => false };
 
 /** A buffer for `scanFile`, to be used again and again. */
 export function createScanBuffer(): Buffer {
@@ -40,12 +46,12 @@ export function scanFile(
   size: number,
   buffer: Buffer,
   isStopped: () => boolean,
-  onSecret: OnSecret = () => {},
+  secrets: FoundSecrets = NOT_KEPT,
 ): FileVerdict | null {
   const head = buffer.subarray(0, Math.min(MIB, Math.max(size + 1, 4096)));
   const length = readFully(file, head, 0);
-  if (length < head.length) return judgeBytes(buffer.subarray(0, length), null, onSecret);
-  return scanLongFile(file, length, size, buffer, isStopped, onSecret);
+  if (length < head.length) return judgeBytes(buffer.subarray(0, length), null, secrets);
+  return scanLongFile(file, length, size, buffer, isStopped, secrets);
 }
 
 /** The first `read` bytes are in the buffer already. */
@@ -55,15 +61,15 @@ function scanLongFile(
   size: number,
   buffer: Buffer,
   isStopped: () => boolean,
-  onSecret: OnSecret,
+  secrets: FoundSecrets,
 ): FileVerdict | null {
   const order = utf16Order(buffer.subarray(0, read));
   const isText = order !== null || !buffer.subarray(0, 8192).includes(0);
   const limit = isText ? MAX_TEXT_BYTES : MAX_BINARY_BYTES;
-  let worst = judgeBytes(buffer.subarray(0, read), order, onSecret);
+  let worst = judgeBytes(buffer.subarray(0, read), order, secrets);
   let end = read;
   let kept = keepOverlap(buffer, read);
-  while (worst?.verdict !== "block" && !isStopped()) {
+  while (!isStopped() && (worst?.verdict !== "block" || secrets.wantsMore())) {
     if (end >= limit) {
       if (!isText || size - TAIL_BYTES <= end) break;
       end = Math.max(end, (size - TAIL_BYTES) & ~1);
@@ -71,7 +77,7 @@ function scanLongFile(
     }
     const more = readFully(file, buffer.subarray(kept), end);
     if (more === 0) break;
-    worst = worse(worst, judgeBytes(buffer.subarray(0, kept + more), order, onSecret));
+    worst = worse(worst, judgeBytes(buffer.subarray(0, kept + more), order, secrets));
     end += more;
     if (more < buffer.length - kept) break;
     kept = keepOverlap(buffer, kept + more);
@@ -101,14 +107,14 @@ function readFully(file: number, into: Buffer, position: number): number {
 function judgeBytes(
   bytes: Buffer,
   order: "utf-16le" | "utf-16be" | null,
-  onSecret: OnSecret,
+  secrets: FoundSecrets,
 ): FileVerdict | null {
   const wide = order ?? utf16Order(bytes);
   const text = (): string => (wide === null ? bytes.toString("latin1") : new TextDecoder(wide).decode(bytes));
   const hits = wide === null ? findSecrets(bytes, text) : findSecrets(Buffer.from(text(), "latin1"), text);
   if (hits.length > 0) {
     for (const value of strikesOfHits(text(), hits))
-      onSecret(wide === null ? Buffer.from(value, "latin1").toString("utf8") : value);
+      secrets.add(wide === null ? Buffer.from(value, "latin1").toString("utf8") : value);
   }
   return worstOf(hits);
 }
@@ -119,5 +125,5 @@ function worstOf(hits: readonly ContentHit[]): FileVerdict | null {
 }
 
 function worse(a: FileVerdict | null, b: FileVerdict | null): FileVerdict | null {
-  return a === null || b?.verdict === "block" ? b : a;
+  return a === null || (a.verdict !== "block" && b?.verdict === "block") ? b : a;
 }

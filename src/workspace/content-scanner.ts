@@ -27,6 +27,8 @@ const MAX_WAITING_BATCHES = 16;
 const MAX_WORKERS = 2;
 const IN_FLIGHT_PER_WORKER = 2;
 const IDLE_MS = 15_000;
+/** A file that is blocked is read on for the values in it; a project full of such files must not take all the time. */
+const EXTRA_MIB = 64;
 
 interface Seat {
   readonly worker: Worker;
@@ -48,6 +50,7 @@ let idleTimer: NodeJS.Timeout | undefined;
 
 export function startContentRun(parts: ContentRunParts): ContentRun {
   const stopFlag = new Int32Array(new SharedArrayBuffer(4));
+  const extra = new Int32Array(new SharedArrayBuffer(4)).fill(EXTRA_MIB);
   const all = Promise.withResolvers<void>();
   all.promise.catch(() => undefined); // `finish` may be asked for later, or never
   const isCold = isEmptyCache(cache.words);
@@ -68,7 +71,7 @@ export function startContentRun(parts: ContentRunParts): ContentRun {
   };
   const flush = (): void => {
     if (files.length === 0) return;
-    const batch = { batchId: nextBatchId++, cache: cache.words, isCold, stop: stopFlag, files };
+    const batch = { batchId: nextBatchId++, cache: cache.words, isCold, stop: stopFlag, extra, files };
     files = [];
     gathered = 0;
     open++;

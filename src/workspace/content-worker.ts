@@ -6,7 +6,13 @@
 import { closeSync, fstatSync, lstatSync, type Stats } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { fingerprintOf, isRemembered } from "./content-cache.ts";
-import { createScanBuffer, type FileVerdict, openForScan, scanFile } from "./content-file.ts";
+import {
+  createScanBuffer,
+  type FileVerdict,
+  type FoundSecrets,
+  openForScan,
+  scanFile,
+} from "./content-file.ts";
 import { below, toFsPath } from "./walk.ts";
 
 export interface ContentBatch {
@@ -16,6 +22,8 @@ export interface ContentBatch {
   readonly isCold: boolean;
   /** One number that is not zero when nobody waits for the answer any more. */
   readonly stop: Int32Array<SharedArrayBuffer>;
+  /** One number, for the whole run: how many more mebibytes are read for their values alone. */
+  readonly extra: Int32Array<SharedArrayBuffer>;
   /** Absolute directories and, joined by `/`, names of regular files in them, as bytes: few strings travel fast. */
   readonly files: readonly { readonly directory: string; readonly names: string }[];
 }
@@ -65,8 +73,11 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
   const failed: { path: string; code: string }[] = [];
   const clean: number[] = [];
   const secrets = new Set<string>();
-  const onSecret = (value: string): void => {
-    if (secrets.size < MAX_SECRETS) secrets.add(value);
+  const keep: FoundSecrets = {
+    add: (value) => {
+      if (secrets.size < MAX_SECRETS) secrets.add(value);
+    },
+    wantsMore: () => secrets.size < MAX_SECRETS && Atomics.sub(batch.extra, 0, 1) > 0,
   };
   const fingerprint = new Int32Array(2);
   const scan = (path: string): void => {
@@ -79,7 +90,7 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
     try {
       const stats = fstatSync(file);
       if (!stats.isFile() || isKnown(stats, path)) return;
-      const verdict = scanFile(file, stats.size, buffer, isStopped, onSecret);
+      const verdict = scanFile(file, stats.size, buffer, isStopped, keep);
       if (verdict !== null) found.push({ path, ...verdict });
       else if (!isStopped() && now - stats.ctimeMs > SETTLED_MS)
         clean.push(fingerprint[0] ?? 0, fingerprint[1] ?? 0);

@@ -19,6 +19,8 @@ const WARNED = "k7Wq-Zr93-mTx1-pLd8";
 const BASE64 = btoa(WARNED).replace(/=+$/, "");
 /** In a file that is hidden from Codex, but known to somebody else. */
 const HIDDEN = "v9Kd02mZqLw47tRb";
+/** Three mebibytes after a key that is enough to hide the file, and without a form of its own. */
+const DEEP = "Yq83-nBv0-hJs6-eTc5";
 
 let model: ScriptedModel;
 let home: ScratchCodexHome;
@@ -31,6 +33,7 @@ beforeAll(async () => {
   project = await createProject({
     "settings.py": `db_password = "${WARNED}"\n`,
     ".env": `SHOP_THING=${HIDDEN}\n`,
+    "export.sql": `-- AKIA${"QJ7ZM3TXW5BNR2LC"}\n${"insert into orders values (1, 'a thing');\n".repeat(80_000)}-- db_password = "${DEEP}"\n`,
     "readme.txt": "hello\n",
   });
   bridge = await startBridge({
@@ -51,13 +54,14 @@ afterAll(async () => {
 test("answer, events, stored jobs, audit and log have the marker, and the disk never has the value", async () => {
   model.script("print it", [
     shell("cut -d'\"' -f2 settings.py"),
-    say(`It is ${WARNED}; base64 ${BASE64}. The other one is ${HIDDEN}.`),
+    say(`It is ${WARNED}; base64 ${BASE64}. The other one is ${HIDDEN}, the deep one ${DEEP}.`),
   ]);
   const caller = await bridge.connect();
   const { content } = await caller.finish("codex_read", { prompt: "print it" });
   expect(content).toMatchObject({
     status: "completed",
-    answer: "It is [redacted:value]; base64 [redacted:value]. The other one is [redacted:value].",
+    answer:
+      "It is [redacted:value]; base64 [redacted:value]. The other one is [redacted:value], the deep one [redacted:value].",
   });
   const told = await caller.call("codex_job_status", { jobId: content.jobId, cursor: "0", waitMs: 0 });
   expect(JSON.stringify(told.content)).toContain("[redacted:value]");
@@ -73,6 +77,6 @@ test("answer, events, stored jobs, audit and log have the marker, and the disk n
   );
   texts.push(JSON.stringify(bridge.logLines), bridge.strayLines.join("\n"), JSON.stringify([content, told]));
   for (const text of texts) {
-    for (const value of [WARNED, BASE64, HIDDEN]) expect(text).not.toContain(value);
+    for (const value of [WARNED, BASE64, HIDDEN, DEEP]) expect(text).not.toContain(value);
   }
 });

@@ -128,6 +128,35 @@ describe("scanProject with content", () => {
     );
   }, 60_000);
 
+  it("tells of the values in the whole of a long file, though its beginning is enough to block it", async () => {
+    const mebibyte = "a line of text, and nothing more\n".repeat(32_768);
+    const [middle, last] = ["k7Wq-Zr93-mTx1-pLd8", "v9Kd02mZqLw47tRb"];
+    put(
+      "long.txt",
+      `${fake("AWS access key id")}\n${mebibyte}db_password = "${middle}"\n${mebibyte.repeat(2)}api_secret = "${last}"\n${fake("Stripe live key")}\n`,
+    );
+    const values = new Set<string>();
+    const { findings } = await scan({ onSecret: (value) => values.add(value) });
+    expect(findings).toEqual([{ path: "long.txt", kind: "aws", verdict: "block", reason: "content" }]);
+    expect([...values]).toEqual(expect.arrayContaining([middle, last]));
+  });
+
+  it("reads no more of blocked files than a project full of them may cost", async () => {
+    const mebibyte = "a line of text, and nothing more\n".repeat(32_768);
+    const tail = (n: number): string => `db_password = "k7Wq-Zr93-mTx1-${n}"\n`;
+    for (let n = 0; n < 7; n++) {
+      const path = put(`long-${n}.txt`, `${fake("AWS access key id")}\n`);
+      for (let more = 0; more < 12; more++) appendFileSync(path, mebibyte);
+      appendFileSync(path, tail(n));
+    }
+    const values = new Set<string>();
+    const report = await scan({ onSecret: (value) => values.add(value), deadlineMs: 60_000 });
+    expect(report).toMatchObject({ complete: true, findings: { length: 7 } });
+    const tails = [...values].filter((value) => value.startsWith("k7Wq-"));
+    expect(tails.length).toBeGreaterThan(2);
+    expect(tails.length).toBeLessThan(7);
+  }, 60_000);
+
   it("finds a private key that two reads share", async () => {
     const padding = "text and more text\n".repeat(60_000).slice(0, 2 ** 20 - 700);
     put("notes.txt", `${padding}\n${fake("RSA private key")}`);
