@@ -47,6 +47,16 @@ function backendWith(fixture = "", silenceMs = 20_000, clock = systemClock): Cod
   return backend;
 }
 
+/** By default as the machine's lack of memory would do it. */
+async function dieAtNextStarts(times: number, death = "kill -9 $$"): Promise<void> {
+  for (let n = 0; n < times; n++) await writeFile(join(scratch, `death-${n}`), "");
+  const dying = `for due in "${scratch}"/death-*; do [ -e "$due" ] && rm "$due" && { ${death}; }; done`;
+  await writeFile(
+    join(scratch, "codex"),
+    `#!/bin/sh\n${dying}\nexec "${process.execPath}" "${program}" "$@"\n`,
+  );
+}
+
 interface Options {
   readonly thread?: TurnRequest["thread"];
   readonly signal?: AbortSignal;
@@ -99,6 +109,46 @@ describe("the handshake", () => {
       });
     },
   );
+
+  test("from which Codex was killed is tried once more", async () => {
+    await dieAtNextStarts(1);
+    expect(await backendWith().connect()).toMatchObject({ ok: true });
+  });
+
+  test.each(["kill -9 $$", "sh -c 'kill -9 $$'; exit $?"])(
+    "from which Codex was killed ends a turn as interrupted once it has answered before (%s)",
+    async (death) => {
+      const backend = backendWith();
+      expect(await backend.connect()).toMatchObject({ ok: true });
+      await run(backend, "die");
+      await dieAtNextStarts(2, death);
+      const { failure } = (await run(backend, "say never")).outcome;
+      expect(failure).toEqual({ code: "interrupted", reason: "Codex was killed while it started." });
+      expect((await run(backend, "say back")).outcome).toMatchObject({ failure: null, answer: "back" });
+    },
+  );
+
+  test("at which Codex is killed each time is no handshake to wait for", async () => {
+    const unsupported = { code: "codex_unsupported", reason: "it is killed each time it starts" };
+    const stranger = backendWith("dies-at:initialize");
+    expect(await stranger.connect()).toEqual({ ok: false, failure: unsupported });
+    const backend = backendWith();
+    expect(await backend.connect()).toMatchObject({ ok: true });
+    await run(backend, "die");
+    await dieAtNextStarts(8);
+    const codes: (string | undefined)[] = [];
+    for (let call = 0; call < 4; call++) codes.push((await run(backend, "say x")).outcome.failure?.code);
+    expect(codes).toEqual(["interrupted", "interrupted", "interrupted", "codex_unsupported"]);
+    expect((await run(backend, "say back")).outcome).toMatchObject({ failure: null, answer: "back" });
+  });
+
+  test("that fails by an exit code is the program's own, also when it has answered before", async () => {
+    const backend = backendWith();
+    expect(await backend.connect()).toMatchObject({ ok: true });
+    await run(backend, "die");
+    await dieAtNextStarts(1, "exit 1");
+    expect((await run(backend, "say x")).outcome.failure).toMatchObject({ code: "codex_unsupported" });
+  });
 
   test("with a program that is gone is a refusal", async () => {
     const backend = backendWith();

@@ -17,6 +17,7 @@ if (command === "mcp") {
   process.exit(0);
 }
 if (process.env.FAKE_STILLBORN === "1") process.exit(1);
+if (process.env.FAKE_STILLBORN === "killed") process.kill(process.pid, "SIGKILL");
 require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => hear(JSON.parse(line)));
 const write = (message) => console.log(JSON.stringify({ jsonrpc: "2.0", ...message }));
 let turns = 0;
@@ -157,10 +158,20 @@ test("a program that does not shake hands is refused, and so is one that does no
     null,
     "0",
   );
+  const killed = createMcpServerBackend(
+    { ...parts, env: { ...parts.env, FAKE_STILLBORN: "killed" } },
+    null,
+    "0",
+  );
   const install = { ...parts.install, command: join(directory, "missing") };
   const missing = createMcpServerBackend({ ...parts, install }, null, "0");
   expect((await missing.connect()).ok).toBe(false);
   expect(await stillborn.connect()).toMatchObject({ ok: false, failure: { code: "codex_unsupported" } });
+  expect(await killed.connect()).toEqual({
+    ok: false,
+    failure: { code: "codex_unsupported", reason: "it is killed each time it starts" },
+  });
+  await killed.close();
   await stillborn.close();
   await missing.close();
 });

@@ -294,6 +294,34 @@ export function codexBackendContract(subject: BackendUnderTest): void {
       expect((await run("alive?")).outcome).toMatchObject({ failure: null, answer: "alive" });
     });
 
+    test("a Codex that is killed in its handshake is started once more; killed again, the turn is interrupted", async () => {
+      let kills = 0;
+      let last = { pid: 0, exited: Promise.resolve<unknown>(null) };
+      const onChild = async (pid: number, exited: Promise<unknown>): Promise<void> => {
+        last = { pid, exited };
+        if (kills > 0) process.kill(pid, "SIGKILL");
+        kills -= 1;
+      };
+      const own = subject.create({ ...parts, onChild });
+      try {
+        kills = 1;
+        expect(await own.connect()).toMatchObject({ ok: true });
+        model.script("again and again", [say("here")]);
+        for (const [deaths, outcome] of [
+          [1, { failure: null, answer: "here" }],
+          [2, { failure: { code: "interrupted", reason: "Codex was killed while it started." } }],
+          [0, { failure: null, answer: "here" }],
+        ] as const) {
+          if (deaths > 0) process.kill(last.pid, "SIGKILL");
+          if (deaths > 0) await last.exited;
+          kills = deaths;
+          expect((await run("again and again", { on: own })).outcome).toMatchObject(outcome);
+        }
+      } finally {
+        await own.close();
+      }
+    });
+
     test("20 turns run at once in one Codex process", async () => {
       model.script("parallel", [say("fine", { chunks: 5, chunkMs: 100 })]);
       const all = await Promise.all(Array.from({ length: 20 }, async (_, n) => run(`parallel ${n}`)));

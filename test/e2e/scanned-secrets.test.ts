@@ -19,6 +19,8 @@ const WARNED = "k7Wq-Zr93-mTx1-pLd8";
 const BASE64 = btoa(WARNED).replace(/=+$/, "");
 /** In a file that is hidden from Codex, but known to somebody else. */
 const HIDDEN = "v9Kd02mZqLw47tRb";
+/** In two parts, so that this file is none that would be hidden. */
+const AWS_KEY = ["AKIA", "QJ7ZM3TXW5BNR2LC"].join("");
 /** Three mebibytes after a key that is enough to hide the file, and without a form of its own. */
 const DEEP = "Yq83-nBv0-hJs6-eTc5";
 
@@ -33,7 +35,7 @@ beforeAll(async () => {
   project = await createProject({
     "settings.py": `db_password = "${WARNED}"\n`,
     ".env": `SHOP_THING=${HIDDEN}\n`,
-    "export.sql": `-- AKIA${"QJ7ZM3TXW5BNR2LC"}\n${"insert into orders values (1, 'a thing');\n".repeat(80_000)}-- db_password = "${DEEP}"\n`,
+    "export.sql": `-- ${AWS_KEY}\n${"insert into orders values (1, 'a thing');\n".repeat(80_000)}-- db_password = "${DEEP}"\n`,
     "readme.txt": "hello\n",
   });
   bridge = await startBridge({

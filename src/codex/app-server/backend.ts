@@ -6,6 +6,7 @@ import { STAND_IN_MODEL, toStandInConfig, toThreadConfinement } from "../confine
 import type { BackendParts, CodexBackend, TurnOutcome, TurnRequest } from "../backend.ts";
 import type { CodexEvent } from "../events.ts";
 import type { Failure } from "../../policy/failure.ts";
+import { insistOnStart } from "../handshake.ts";
 import { createRespawner } from "../respawn.ts";
 import { connectAppServer, type AppServerConnection } from "./connection.ts";
 import { toRpcFailure } from "./rpc-failure.ts";
@@ -16,7 +17,7 @@ import { runTurnOn } from "./turn.ts";
 
 export function createAppServerBackend(parts: BackendParts, clientVersion: string): CodexBackend {
   const connections = createRespawner<Connection, Failure>(
-    async (signal) => connectAppServer(parts, clientVersion, signal),
+    insistOnStart(async (signal) => connectAppServer(parts, clientVersion, signal)),
     () => ({ code: "interrupted", reason: "The bridge is shutting down." }),
     parts.clock,
   );

@@ -3,9 +3,9 @@
  * calls that the bridge makes. Never exposes the methods that would read files or run commands by themselves.
  */
 import { fail, ok, type Result } from "../../lib/result.ts";
-import type { FailureOf } from "../../policy/failure.ts";
 import type { BackendFacts, BackendParts } from "../backend.ts";
 import { spawnChild, type ChildExit } from "../../lib/child.ts";
+import { toHandshakeFailure, type HandshakeFailure } from "../handshake.ts";
 import { declineRequest, type Decline } from "./decline.ts";
 import { createRpcConnection } from "./rpc.ts";
 import {
@@ -77,7 +77,7 @@ export async function connectAppServer(
   parts: BackendParts,
   clientVersion: string,
   signal: AbortSignal,
-): Promise<Result<AppServerConnection, FailureOf<"codex_unsupported">>> {
+): Promise<Result<AppServerConnection, HandshakeFailure>> {
   const listeners = new Map<string, ThreadListener>();
   const loadedThreads = new Set<string>();
 
@@ -115,6 +115,10 @@ export async function connectAppServer(
     return fail({ code: "codex_unsupported", reason: `Codex did not start (${spawned.failure.reason})` });
   }
   const child = spawned.value;
+  let ended: ChildExit | null = null;
+  void child.exited.then((exit) => {
+    ended = exit;
+  });
   rpc.attach(child);
   await parts.onChild?.(child.pid, child.exited);
 
@@ -127,9 +131,10 @@ export async function connectAppServer(
   try {
     facts = await shakeHands();
   } catch (error) {
+    const failure = toHandshakeFailure("codex app-server", ended);
     const { stderrTail } = await child.stop();
     parts.log.error({ error: messageOf(error), stderrTail }, "codex app-server did not shake hands");
-    return fail({ code: "codex_unsupported", reason: "codex app-server did not answer its handshake" });
+    return fail(failure);
   } finally {
     signal.removeEventListener("abort", giveUp);
   }

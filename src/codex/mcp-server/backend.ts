@@ -6,6 +6,7 @@
 import type { Failure } from "../../policy/failure.ts";
 import type { BackendParts, CodexBackend, TurnOutcome, TurnRequest } from "../backend.ts";
 import type { CodexEvent } from "../events.ts";
+import { insistOnStart } from "../handshake.ts";
 import { createRespawner } from "../respawn.ts";
 import { connectMcpServer, type McpServerConnection } from "./connection.ts";
 import { createHeldThreads } from "./held-threads.ts";
@@ -28,7 +29,7 @@ export function createMcpServerBackend(
   clientVersion: string,
 ): CodexBackend {
   const connections = createRespawner<McpServerConnection, Failure>(
-    connectOnce,
+    insistOnStart(connectOnce),
     () => ({ code: "interrupted", reason: "The bridge is shutting down." }),
     parts.clock,
   );

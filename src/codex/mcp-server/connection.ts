@@ -4,9 +4,9 @@
  */
 import { Client, ProtocolError, ProtocolErrorCode, type JSONRPCMessage } from "@modelcontextprotocol/client";
 import { fail, ok, type Result } from "../../lib/result.ts";
-import type { FailureOf } from "../../policy/failure.ts";
 import type { BackendParts } from "../backend.ts";
 import type { ChildExit } from "../../lib/child.ts";
+import { toHandshakeFailure, type HandshakeFailure } from "../handshake.ts";
 import { openChildTransport } from "./child-transport.ts";
 import { endCommandsBelow } from "./commands.ts";
 import {
@@ -59,7 +59,7 @@ export async function connectMcpServer(
   parts: BackendParts,
   clientVersion: string,
   signal: AbortSignal,
-): Promise<Result<McpServerConnection, FailureOf<"codex_unsupported">>> {
+): Promise<Result<McpServerConnection, HandshakeFailure>> {
   const byThread = new Map<string, CallListener>();
   const byRequest = new Map<number | string, CallListener>();
   const requestIds = new Map<number, number | string>();
@@ -72,8 +72,14 @@ export async function connectMcpServer(
       if (mark !== null) requestIds.set(mark.call, mark.requestId);
     },
   );
-  if (!opened.ok) return unsupported(`Codex did not start (${opened.failure.reason})`);
+  if (!opened.ok) {
+    return fail({ code: "codex_unsupported", reason: `Codex did not start (${opened.failure.reason})` });
+  }
   const { child, transport } = opened.value;
+  let ended: ChildExit | null = null;
+  void child.exited.then((exit) => {
+    ended = exit;
+  });
   await parts.onChild?.(child.pid, child.exited);
 
   const client = new Client({ name: "codex-gpt-bridge", version: clientVersion }, { capabilities: {} });
@@ -104,9 +110,10 @@ export async function connectMcpServer(
   try {
     await client.connect(transport, { timeout: HANDSHAKE_WITHIN_MS });
   } catch (error) {
+    const failure = toHandshakeFailure("codex mcp-server", ended);
     const { stderrTail } = await child.stop();
     parts.log.error({ error: String(error), stderrTail }, "codex mcp-server did not shake hands");
-    return unsupported("codex mcp-server did not answer its handshake");
+    return fail(failure);
   } finally {
     signal.removeEventListener("abort", giveUp);
   }
@@ -179,10 +186,6 @@ export async function connectMcpServer(
       await child.stop();
     },
   });
-}
-
-function unsupported(reason: string): { ok: false; failure: FailureOf<"codex_unsupported"> } {
-  return fail({ code: "codex_unsupported", reason });
 }
 
 function markOf(message: JSONRPCMessage): { call: number; requestId: number | string } | null {
