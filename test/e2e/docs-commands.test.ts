@@ -25,6 +25,7 @@ import { startScriptedModel, type ScriptedModel } from "../../src/demo/scripted-
 import { docBlocks, type DocBlock } from "../support/doc-commands.ts";
 import { token } from "../support/running-bridge.ts";
 import { codexBinaries, createCodexHome, type ScratchCodexHome } from "../support/scripted-codex.ts";
+import { countStart, noteGiven, searchWritten } from "../support/leak-search.ts";
 
 const run = promisify(execFile);
 const packageRoot = join(import.meta.dirname, "..", "..");
@@ -156,10 +157,13 @@ async function environment(port: string): Promise<Record<string, string>> {
 
 interface Running {
   readonly child: ChildProcess;
+  readonly search: () => Promise<void>;
   readonly output: () => string;
 }
 
 function start(script: string, env: Readonly<Record<string, string>>): Running {
+  noteGiven([], env);
+  countStart();
   const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
     cwd: clone,
     env: { ...env },
@@ -172,12 +176,18 @@ function start(script: string, env: Readonly<Record<string, string>>): Running {
       output += chunk;
     });
   }
-  return { child, output: () => output };
+  return {
+    child,
+    output: () => output,
+    search: async () =>
+      searchWritten({ process: script, texts: { output }, directories: [env["HOME"] ?? scratch] }),
+  };
 }
 
 async function shell(script: string, env: Readonly<Record<string, string>>) {
-  const { child, output } = start(script, env);
+  const { child, output, search } = start(script, env);
   await once(child, "close");
+  await search();
   return { exitCode: child.exitCode, output: output() };
 }
 
@@ -192,11 +202,13 @@ async function answers({ child, output }: Running, port: string): Promise<void> 
 }
 
 /** The whole group: a shell, npm and the server in it. */
-async function end({ child }: Running): Promise<void> {
+async function end({ child, search }: Running): Promise<void> {
   const closed = once(child, "close");
-  if (child.exitCode !== null || child.pid === undefined) return;
-  process.kill(-child.pid, "SIGTERM");
-  await closed;
+  if (child.exitCode === null && child.pid !== undefined) {
+    process.kill(-child.pid, "SIGTERM");
+    await closed;
+  }
+  await search();
 }
 
 async function freePort(): Promise<string> {

@@ -22,6 +22,7 @@ import { startScriptedModel, type ScriptedModel } from "../../src/demo/scripted-
 import { say, shell } from "../../src/demo/scripted-model/steps.ts";
 import { checkout, makeCleanClone, plainPath } from "../support/clean-clone.ts";
 import { codexBinaries } from "../support/scripted-codex.ts";
+import { noteCredential } from "../support/leak-search.ts";
 import { hasTmux, openTmux, type TmuxSession } from "../support/tmux-session.ts";
 
 const QUESTION = "What does this project do?";
@@ -119,6 +120,7 @@ describe.runIf(hasTmux)("a newcomer", () => {
     const configFile = join(home, ".config", "codex-gpt-bridge", "config.toml");
     const secretsFile = join(dirname(configFile), "secrets.json");
     const { secrets } = JSON.parse(readFileSync(secretsFile, "utf8")) as { secrets: { token: string } };
+    noteCredential("the token that setup made", secrets.token);
     expect(readFileSync(configFile, "utf8")).toMatch(
       /^keychain = true\nsecrets = "mask"\n\n\[\[projects\]\]\nname = "app"\npath = ".+\/home\/app"\n$/m,
     );

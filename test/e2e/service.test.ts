@@ -25,6 +25,7 @@ import { startScriptedModel, type ScriptedModel } from "../../src/demo/scripted-
 import { say } from "../../src/demo/scripted-model/steps.ts";
 import { buildClone, makeCleanClone, plainPath } from "../support/clean-clone.ts";
 import { installSecretTool, type StandIn } from "../support/keychain-stand-ins.ts";
+import { countStart, leaksIn, noteCredential, searchWritten } from "../support/leak-search.ts";
 import { codexBinaries } from "../support/scripted-codex.ts";
 
 const PATIENCE_MS = 60_000;
@@ -38,6 +39,7 @@ const planted = {
 };
 const TOKEN = "planted-token-in-an-old-config-file-123456";
 const values = [...Object.values(planted), TOKEN];
+for (const [name, value] of Object.entries({ ...planted, TOKEN })) noteCredential(name, value);
 const QUESTION = "Say what you know.";
 
 let scratch = "";
@@ -293,6 +295,7 @@ function words(line: string): string[] {
 }
 
 async function startBridge(command: string, args: readonly string[], env: Record<string, string>) {
+  countStart();
   const child = spawn(command, args, { env, cwd: home });
   const said = collect(child);
   const deadline = Date.now() + PATIENCE_MS;
@@ -311,6 +314,8 @@ async function startBridge(command: string, args: readonly string[], env: Record
       const closed = once(child, "close");
       child.kill("SIGTERM");
       const [code] = (await closed) as [number | null];
+      const directories = [join(home, ".local", "state", "codex-gpt-bridge")];
+      await searchWritten({ process: "a service", texts: { log: said() }, directories });
       return code;
     },
   };
@@ -352,19 +357,6 @@ function watchArguments(): { stop(): Promise<string> } {
       return [...seen].join("\n");
     },
   };
-}
-
-/** Which secret is in which text, in any spelling. */
-function leaksIn(texts: Readonly<Record<string, string>>): string[] {
-  return Object.entries(texts).flatMap(([name, text]) =>
-    values
-      .filter((value) =>
-        (["utf8", "hex", "base64"] as const).some((encoding) =>
-          text.includes(Buffer.from(value).toString(encoding).replace(/=+$/, "")),
-        ),
-      )
-      .map((value) => `${value} in ${name}`),
-  );
 }
 
 function configFiles(): Record<string, string> {

@@ -17,6 +17,7 @@ import {
   type RunningDoor,
 } from "../support/running-bridge.ts";
 import { createProject, descendants, isAlive, type ScratchProject } from "../support/scripted-codex.ts";
+import { countStart, noteGiven, searchWritten } from "../support/leak-search.ts";
 import { placeStandIn } from "../support/stand-in-program.ts";
 import {
   controlPlaneKey,
@@ -244,6 +245,8 @@ describe("a terminal", () => {
       env: { PATH: process.env["PATH"] ?? "", HOME: scratch, CODEX_GPT_BRIDGE_TOKEN: token },
       stdio: "ignore",
     });
+    noteGiven([], { CODEX_GPT_BRIDGE_TOKEN: token });
+    countStart();
     const ended = once(terminal, "exit");
     const shown = async (): Promise<string> => readFile(join(scratch, "typescript"), "utf8").catch(() => "");
     await expect.poll(shown, PATIENCE).toContain("the tunnel is ready");
@@ -258,6 +261,8 @@ describe("a terminal", () => {
     } finally {
       for (const pid of below) if (await isAlive(pid)) process.kill(pid, "SIGKILL");
     }
+    const texts = { terminal: await shown() };
+    await searchWritten({ process: "a terminal", texts, directories: [join(scratch, "state")] });
   });
 });
 

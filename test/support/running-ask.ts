@@ -11,6 +11,7 @@ import { Client, fromJsonSchema, type JsonSchemaType } from "@modelcontextprotoc
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { countStart, noteCredential, noteGiven, searchAnswer, searchWritten } from "./leak-search.ts";
 
 const packageRoot = join(import.meta.dirname, "..", "..");
 export const askDoor = join(packageRoot, "src", "ask-chatgpt.ts");
@@ -37,6 +38,8 @@ export async function createAskPlace(openaiUrl: string): Promise<AskPlace> {
     string,
   ];
   await Promise.all([home, project].map(async (path) => mkdir(path)));
+  noteCredential("OPENAI_API_KEY", API_KEY);
+  countStart();
   return {
     home,
     stateDir,
@@ -49,7 +52,14 @@ export async function createAskPlace(openaiUrl: string): Promise<AskPlace> {
       OPENAI_BASE_URL: openaiUrl,
       ...more,
     }),
-    dispose: async () => rm(scratch, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }),
+    async dispose() {
+      // What others started here (Codex, a command line) is searched too.
+      try {
+        await searchWritten({ process: "codex-chatgpt-mcp", texts: {}, directories: [home, stateDir] });
+      } finally {
+        await rm(scratch, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+      }
+    },
   };
 }
 
@@ -120,6 +130,8 @@ export async function startAsk({
     cwd,
     stderr: "pipe" as const,
   };
+  noteGiven([], env);
+  countStart();
   const transport = kind === "v1" ? new OldTransport(server) : new StdioClientTransport(server);
   let stderr = "";
   transport.stderr?.on("data", (chunk: Buffer) => {
@@ -177,12 +189,20 @@ export async function startAsk({
     );
     const { issues } = (await schemas.get(tool)?.["~standard"].validate(result.structuredContent)) ?? {};
     if (issues !== undefined) throw new Error(`${tool} broke its outputSchema: ${JSON.stringify(issues)}`);
+    searchAnswer(`${tool} of codex-chatgpt-mcp`, result);
     const [first] = result.content as readonly { type: string; text?: string }[];
     return {
       isError: result.isError === true,
       text: first?.text ?? "",
       content: result.structuredContent as AskContent,
     };
+  }
+
+  let isSearched = false;
+  async function search(): Promise<void> {
+    if (isSearched) return;
+    isSearched = true;
+    await searchWritten({ process: "codex-chatgpt-mcp", texts: { stderr }, directories: stateOf(env) });
   }
 
   return {
@@ -195,9 +215,18 @@ export async function startAsk({
     async kill() {
       process.kill(pid, "SIGKILL");
       await connection.close();
+      await search();
     },
-    close: async () => connection.close(),
+    async close() {
+      await connection.close();
+      await search();
+    },
   };
+}
+
+function stateOf(env: Readonly<Record<string, string>>): string[] {
+  const { CODEX_GPT_BRIDGE_STATE_DIR: state } = env;
+  return state === undefined ? [] : [state];
 }
 
 export interface RawAsk {
@@ -216,6 +245,8 @@ export interface RawAsk {
 export async function startRawAsk(
   options: AskOptions & { readonly nodeFlags?: readonly string[] },
 ): Promise<RawAsk> {
+  noteGiven([], options.env);
+  countStart();
   const child = spawn(process.execPath, [...(options.nodeFlags ?? []), askDoor], {
     cwd: options.cwd,
     env: { ...options.env },
@@ -233,9 +264,11 @@ export async function startRawAsk(
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
   });
-  const ended = once(child, "close").then(() => {
+  const ended = once(child, "close").then(async () => {
     if (rest !== "") lines.push(rest);
     for (const wake of wakers) wake();
+    const texts = { stdout: lines.join("\n"), stderr };
+    await searchWritten({ process: "codex-chatgpt-mcp", texts, directories: stateOf(options.env) });
     return { code: child.exitCode, signal: child.signalCode };
   });
   const raw: RawAsk = {

@@ -13,6 +13,15 @@ import {
   StreamableHTTPClientTransport,
   type JsonSchemaType,
 } from "@modelcontextprotocol/client";
+import {
+  argumentOf,
+  countStart,
+  noteCredential,
+  noteGiven,
+  noteMadeToken,
+  searchAnswer,
+  searchWritten,
+} from "./leak-search.ts";
 import { descendants } from "./scripted-codex.ts";
 
 export const token = "a-token-for-tests-with-40-characters-000";
@@ -42,8 +51,11 @@ export interface Ended {
 /** Runs the door to its end. */
 export async function runDoor(options: DoorOptions): Promise<Ended> {
   const scratch = await createScratch();
+  const opened = openDoor(options, scratch);
   try {
-    return await openDoor(options, scratch).ended;
+    const how = await opened.ended;
+    await searchDoor(opened, how);
+    return how;
   } finally {
     await remove(scratch);
   }
@@ -63,7 +75,8 @@ export async function startDoor(options: DoorOptions): Promise<RunningDoor> {
   return watchDoor(openDoor(options, scratch), scratch);
 }
 
-function watchDoor({ child, ended }: OpenDoor, scratch: string): RunningDoor {
+function watchDoor(opened: OpenDoor, scratch: string): RunningDoor {
+  const { child, ended } = opened;
   const logLines: LogLine[] = [];
   const strayLines: string[] = [];
   eachLine(child, (line) => {
@@ -82,7 +95,11 @@ function watchDoor({ child, ended }: OpenDoor, scratch: string): RunningDoor {
       }, 20_000);
       const how = await ended;
       clearTimeout(late);
-      await remove(scratch);
+      try {
+        await searchDoor(opened, how);
+      } finally {
+        await remove(scratch);
+      }
       if (how.signal === "SIGKILL") throw new Error("the bridge did not end within 20 s of SIGTERM");
       return how;
     },
@@ -165,8 +182,11 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     url,
     async kill() {
       child.kill("SIGKILL");
-      await running.ended;
-      await remove(scratch);
+      try {
+        await searchDoor(running, await running.ended);
+      } finally {
+        await remove(scratch);
+      }
     },
     connect: async (connectOptions = {}) => connect(`${url}/mcp`, connectOptions),
     codexProcesses: async () => codexProcesses(watched.pid),
@@ -242,6 +262,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
     const params = { name: tool, arguments: { ...args }, ...meta };
     const result = await client.callTool(params, { timeout: CALL_TIMEOUT_MS });
     const arrivedAt = Date.now();
+    searchAnswer(`${tool} of ${url}`, result);
     await check(tool, result.structuredContent);
     const [first] = result.content;
     return {
@@ -327,11 +348,18 @@ process.once("exit", () => {
 interface OpenDoor {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
+  readonly argv: readonly string[];
+  /** What it may write to: its home and its state. */
+  readonly directories: readonly string[];
+  isSearched: boolean;
 }
 
 function openDoor(options: DoorOptions, scratch: string): OpenDoor {
   const { argv, env = {}, cwd = join(scratch, "work"), command = [process.execPath, door] } = options;
   const [program = process.execPath, ...first] = command;
+  noteCredential("the token of the tests", token);
+  noteGiven(argv, env);
+  countStart();
   const child = spawn(program, [...first, ...argv], {
     cwd,
     // An empty home: neither the user's settings nor what their login shell starts may reach a test.
@@ -351,7 +379,20 @@ function openDoor(options: DoorOptions, scratch: string): OpenDoor {
     const { exitCode, signalCode } = child;
     return { exitCode, signal: signalCode, ...output };
   });
-  return { child, ended };
+  const state = argumentOf(argv, "--state-dir") ?? env["CODEX_GPT_BRIDGE_STATE_DIR"];
+  const directories = state === undefined ? [scratch] : [scratch, state];
+  return { child, ended, argv, directories, isSearched: false };
+}
+
+async function searchDoor(opened: OpenDoor, { stdout, stderr }: Ended): Promise<void> {
+  if (opened.isSearched) return;
+  opened.isSearched = true;
+  const command = opened.argv.slice(0, 2).join(" ");
+  // The one command here whose product is a credential, on stdout alone.
+  const shown = command === "token create" ? ["stdout"] : [];
+  if (shown.length > 0) noteMadeToken(stdout);
+  const { directories } = opened;
+  await searchWritten({ process: command, texts: { stdout, stderr }, directories, shown });
 }
 
 function baseEnvironment(): Record<string, string> {

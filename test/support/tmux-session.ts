@@ -1,7 +1,9 @@
 /** A terminal as a person has it: tmux, 80 columns, typed into and read from. Waits for what is on the screen, never for time. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { countStart, noteGiven, searchAnswer, searchWritten } from "./leak-search.ts";
 
 const run = promisify(execFile);
 
@@ -31,6 +33,8 @@ export async function openTmux(options: {
   const socket = `codex-gpt-bridge-test-${process.pid}-${count++}`;
   // The terminal itself gets nothing of this process's environment.
   const env = { PATH: "/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin", LANG: "C.UTF-8", ...options.env };
+  noteGiven([], options.env);
+  countStart();
   const tmux = async (...args: readonly string[]): Promise<string> =>
     (await run("tmux", ["-L", socket, "-f", "/dev/null", ...args], { env })).stdout;
   await tmux("new-session", "-d", "-x", "80", "-y", "50", "-c", options.cwd, "bash --norc --noprofile");
@@ -53,13 +57,18 @@ export async function openTmux(options: {
       const deadline = Date.now() + PATIENCE_MS;
       for (;;) {
         const text = await screen();
+        searchAnswer("a terminal", text);
         if (typeof wanted === "string" ? text.includes(wanted) : wanted.test(text)) return text;
         if (Date.now() > deadline) throw new Error(`${String(wanted)} did not come:\n${text}`);
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     },
     async close() {
+      const texts = { screen: await screen().catch(() => "") };
       await tmux("kill-server").catch(() => {});
+      const { HOME: home = options.cwd } = options.env;
+      const directories = [".config", ".local"].map((name) => join(home, name));
+      await searchWritten({ process: "a terminal", texts, directories });
     },
   };
 }

@@ -17,6 +17,8 @@ import {
   type RunningBridge,
 } from "../../http/fixture/start-bridge.ts";
 
+import { countStart, noteCredential, searchWritten } from "../../support/leak-search.ts";
+
 export const publicUrl = "https://bridge.example";
 export const resource = `${publicUrl}/mcp`;
 export const passcode = "the owner's own passcode";
@@ -95,6 +97,8 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   });
   if (!opened.ok) throw new Error(opened.failure);
   const oauth = opened.value;
+  noteCredential("the passcode", settings.oauthPasscode ?? passcode);
+  countStart();
   const bridge = await startBridge({
     authenticate: createAuthenticate({ token: null, noAuth: false, headerSecret: null }, [oauth.verify]),
     challenges: createChallenges(oauth.metadataUrl),
@@ -112,6 +116,8 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     async stop() {
       await bridge.stop();
       oauth.close();
+      const log = JSON.stringify([logLines, bridge.logLines, consents]);
+      await searchWritten({ process: "a house to sign in to", texts: { log }, directories: [directory] });
       if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
     },
   };
@@ -138,11 +144,16 @@ export async function postForm(
   fields: Record<string, string>,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
-  return ask(port, path, {
+  for (const name of ["passcode", "code", "code_verifier", "refresh_token", "client_secret"])
+    noteCredential(name, fields[name]);
+  const answer = await ask(port, path, {
     method: "POST",
     headers: { "content-type": "application/x-www-form-urlencoded", ...headers },
     body: new URLSearchParams(fields).toString(),
   });
+  for (const [, name = "", value] of answer.body.matchAll(/"(access_token|refresh_token)":"([^"]+)"/g))
+    noteCredential(name, value);
+  return answer;
 }
 
 export interface Browser {
