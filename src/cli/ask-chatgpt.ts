@@ -1,5 +1,4 @@
 /** `codex-chatgpt-mcp`: MCP over stdin and stdout until the client closes it. Heavy parts are loaded with the first question. */
-import { readFile, stat } from "node:fs/promises";
 import { Writable, type Readable } from "node:stream";
 import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import { knownSecrets } from "../audit/known-secrets.ts";
@@ -13,6 +12,7 @@ import { createLog, type Log } from "../lib/log.ts";
 import { once } from "../lib/once.ts";
 import { prettyDestination } from "../lib/pretty-log.ts";
 import { version } from "../lib/version.ts";
+import { readConfigFile } from "./config-file.ts";
 import { EXIT_FINE, EXIT_USAGE, type Output } from "./terminal.ts";
 
 export interface AskProcess {
@@ -63,7 +63,7 @@ async function serve(terminal: AskProcess, config: AskConfig): Promise<number> {
   const shutdown = new AbortController();
   const findsProject = findProject(cwd, environment["HOME"]);
   const apiKey = once(
-    async () => config.apiKey ?? (config.keychain ? keptApiKey(config, environment) : null),
+    async () => config.apiKey ?? (config.keychain ? keptApiKey(config, { environment, cwd }) : null),
   );
   const redactor = once(async () => {
     const { createRedactor } = await import("../audit/redact.ts");
@@ -117,11 +117,13 @@ async function serve(terminal: AskProcess, config: AskConfig): Promise<number> {
 /** null: there is none, or no store that can be read. */
 async function keptApiKey(
   config: Pick<AskConfig, "configFile">,
-  environment: AskProcess["environment"],
+  { environment, cwd }: Pick<AskProcess, "environment" | "cwd">,
 ): Promise<string | null> {
   const { openOwnStores } = await import("./with-secrets.ts");
+  const { trustPath } = await import("./trusted-path.ts");
+  const { environment: trusted } = await trustPath(environment, [cwd]);
   const { readSecrets } = await import("../keychain/read-secrets.ts");
-  const { values } = await readSecrets(await openOwnStores(config, environment), ["openaiApiKey"]);
+  const { values } = await readSecrets(await openOwnStores(config, trusted), ["openaiApiKey"]);
   return values.get("openaiApiKey") ?? null;
 }
 
@@ -131,16 +133,6 @@ function endingTransport(stdin: Readable, stdout: Writable, onEnd: () => void): 
   stdin.once("close", onEnd);
   stdin.once("error", onEnd);
   return new StdioServerTransport(stdin, stdout);
-}
-
-async function readConfigFile(path: string): Promise<{ text: string; mode: number } | null> {
-  try {
-    const { mode } = await stat(path);
-    return { text: await readFile(path, "utf8"), mode };
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw error;
-  }
 }
 
 /** Nothing is written before the redactor is there, and everything in its order. */

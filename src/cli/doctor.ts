@@ -7,7 +7,7 @@ import { runChecks, type CheckReport } from "../doctor/run-checks.ts";
 import { systemClock } from "../lib/clock.ts";
 import { ok } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
-import { openCommandLine } from "./command-flags.ts";
+import { openCommandLine, toShown } from "./command-flags.ts";
 import { toReportLines, toSummary } from "./doctor-text.ts";
 import { createPaint } from "./paint.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
@@ -59,6 +59,9 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   const loaded = await loadConfigWithSecrets(terminal, flags, KEYCHAIN_MS);
   const config = loaded.ok ? ok(loaded.value.config) : loaded;
   const environment = loaded.ok ? loaded.value.environment : terminal.environment;
+  const leftOut = loaded.ok ? loaded.value.leftOut.join(", ") : "";
+  if (leftOut !== "")
+    terminal.stderr.write(`Not used of PATH, in a project or not absolute: ${toShown(leftOut)}\n`);
   const secrets = doctorSecrets(config.ok ? config.value : null, environment);
   const { redactDeep } = createRedactor({ secrets });
   const waiting = createWaitingLine(stdout);

@@ -1,10 +1,10 @@
 /** Flags of a subcommand, made from the settings; and configuration problems as a person reads them. */
-import { readFile, stat } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { loadConfig, type Config, type ConfigProblem } from "../config/load.ts";
 import { toFlag } from "../config/names.ts";
 import { settingNames, settings, type SettingName } from "../config/settings.ts";
 import type { Result } from "../lib/result.ts";
+import { readConfigFile } from "./config-file.ts";
 import { nearest } from "./nearest.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./wrap.ts";
@@ -69,15 +69,7 @@ export async function loadConfigFor(
     flags,
     environment: terminal.environment,
     cwd: terminal.cwd,
-    async readFile(path) {
-      try {
-        const { mode } = await stat(path);
-        return { text: await readFile(path, "utf8"), mode };
-      } catch (error) {
-        if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-        throw error;
-      }
-    },
+    readFile: readConfigFile,
   });
 }
 

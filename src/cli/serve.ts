@@ -18,7 +18,7 @@ import { ownSecrets, showPasscode } from "./sign-in-parts.ts";
 import { mayPaint } from "./paint.ts";
 import type { TunnelPlan } from "./tunnel-plan.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
-import { loadConfigWithSecrets } from "./with-secrets.ts";
+import { loadConfigWithSecrets, type ConfigWithSecrets } from "./with-secrets.ts";
 
 /** SIGTERM has to end in exit 0 within 8 s; what Codex needs to stop comes on top of these. */
 const ANSWERS_GRACE_MS = 1_000;
@@ -35,7 +35,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     printProblems(terminal, loaded.ok ? problems : [...problems, ...loaded.failure]);
     return EXIT_USAGE;
   }
-  const { environment, notes } = loaded.value;
+  const { environment, leftOut, notes } = loaded.value;
   // A keychain that is still locked is no wrong configuration: a service tries again.
   const unreadable = notes.length > 0 ? EXIT_FAILED : null;
   const planned = await planOf(loaded.value.config, environment);
@@ -51,7 +51,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     terminal.stderr.write(missingAuthText());
     return unreadable ?? EXIT_USAGE;
   }
-  return serve({ ...terminal, environment }, config, plan, notes);
+  return serve({ ...terminal, environment }, config, plan, { notes, leftOut });
 }
 
 function printNotes({ stderr }: Terminal, notes: readonly string[]): void {
@@ -72,11 +72,12 @@ async function serve(
   terminal: Terminal,
   config: Config,
   plan: TunnelPlan | null,
-  notes: readonly string[],
+  { notes, leftOut }: Pick<ConfigWithSecrets, "notes" | "leftOut">,
 ): Promise<number> {
   const scanned = createScannedSecrets();
   const log = logFor(terminal, config, scanned);
   for (const note of notes) log.warn({ why: note }, "a store of secrets could not be read");
+  if (leftOut.length > 0) log.warn({ leftOut }, "parts of PATH are not used: in a project, or not absolute");
   const stop = Promise.withResolvers<void>();
   const stopping = new AbortController();
   let signals = 0;

@@ -2,6 +2,7 @@
  * `codex-gpt-bridge service`: the bridge as a service of the owner's own session. Installs only what would really run:
  * the configuration is read as the service will read it, without the owner's shell. Never puts a secret into a unit file.
  */
+import { resolve } from "node:path";
 import { packageRoot } from "../lib/version.ts";
 import type { ServiceManager } from "../service/service-manager.ts";
 import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
@@ -11,6 +12,7 @@ import { showLogs } from "./service-logs.ts";
 import { prepareService, planFor } from "./service-plan.ts";
 import { serviceManagerFor } from "./service-manager.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
+import { trustPath } from "./trusted-path.ts";
 
 const HELP = `Usage: codex-gpt-bridge service <what> [flags]
 
@@ -55,7 +57,11 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     terminal.stderr.write(HELP);
     return EXIT_USAGE;
   }
-  const manager = serviceManagerFor(String(platform), terminal.environment);
+  const configured = await loadConfigFor(terminal, { config: flags["config"], roots: NO_PROJECT });
+  const roots = configured.ok ? configured.value.projects.map(({ path }) => path) : [];
+  if (typeof flags["root"] === "string") roots.push(resolve(terminal.cwd, flags["root"]));
+  const { environment } = await trustPath(terminal.environment, roots);
+  const manager = serviceManagerFor(String(platform), environment);
   if (manager === null) {
     return refuse(
       terminal,
@@ -63,7 +69,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
       EXIT_USAGE,
     );
   }
-  return act(terminal, manager, action, flags);
+  return act({ ...terminal, environment }, manager, action, flags);
 }
 
 async function act(

@@ -13,6 +13,7 @@ import type { Answers } from "../setup/answers.ts";
 import type { Asker } from "../setup/asker.ts";
 import { planConfig, SECRETS_IN_FILE } from "../setup/plan.ts";
 import { editToml } from "../setup/toml-edit.ts";
+import { readConfigFile } from "./config-file.ts";
 import { identifyProjects, judgePlaces } from "./projects.ts";
 import type { Gathered } from "./setup-beforehand.ts";
 import type { Terminal } from "./terminal.ts";
@@ -85,6 +86,12 @@ export async function applySetup(
   wantsFile: boolean,
   ask: Asker,
 ): Promise<Result<Applied, string>> {
+  const now = await readConfigFile(configFile).catch(() => null);
+  if ((now?.text ?? null) !== before.existing.text) {
+    return fail(
+      `${configFile} was changed by somebody else meanwhile; nothing was changed now, run setup again`,
+    );
+  }
   const stored = await keepSecrets(
     keep,
     stores.system !== null && !wantsFile ? stores.system : null,

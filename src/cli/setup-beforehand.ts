@@ -1,7 +1,6 @@
 /** What `setup` knows before it asks: the config file as it is, what flags and environment say, what is kept already. */
-import { readFile, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { defaultDirectory, type ConfigProblem } from "../config/load.ts";
+import { defaultDirectory, judgeConfigFile, type ConfigProblem } from "../config/load.ts";
 import { toEnvironmentName, toFileKey, toFlag } from "../config/names.ts";
 import { settingNames, settings } from "../config/settings.ts";
 import type { Stores } from "../keychain/open-stores.ts";
@@ -12,13 +11,17 @@ import type { Reach, SecretsPolicy } from "../setup/answers.ts";
 import { parseExisting, type Existing } from "../setup/existing.ts";
 import type { Beforehand } from "../setup/interview.ts";
 import { SECRETS_IN_FILE } from "../setup/plan.ts";
+import { readConfigFile } from "./config-file.ts";
 import { isSecretSetting } from "./doctor-secrets.ts";
 import type { Flags } from "./flags.ts";
 import type { Terminal } from "./terminal.ts";
+import { trustPath } from "./trusted-path.ts";
 import { openOwnStores } from "./with-secrets.ts";
 
 export interface Gathered {
   readonly before: Beforehand;
+  /** With a PATH that leads into none of the projects that are known. */
+  readonly environment: Terminal["environment"];
   readonly configFile: string;
   readonly stores: Stores;
   /** What a store has already. */
@@ -50,29 +53,34 @@ export async function gatherBeforehand(
   terminal: Terminal,
   flags: Flags,
 ): Promise<Result<Gathered, ConfigProblem[]>> {
-  const { environment, cwd } = terminal;
-  const asked = text(flags["config"]) ?? environment[toEnvironmentName("config")] ?? "";
+  const { cwd } = terminal;
+  const asked = text(flags["config"]) ?? terminal.environment[toEnvironmentName("config")] ?? "";
   const configFile =
     asked === ""
-      ? join(defaultDirectory({ environment }, "XDG_CONFIG_HOME", ".config"), "config.toml")
+      ? join(defaultDirectory(terminal, "XDG_CONFIG_HOME", ".config"), "config.toml")
       : resolve(cwd, asked);
   const read = await readExisting(configFile);
   const given = settingsOfFlags(flags);
   const tunnel = text(flags["tunnel"]);
   const problems = [
     ...given.problems,
-    ...(read.ok
-      ? []
-      : [{ setting: configFile, problem: `cannot be read, and is left alone: ${read.failure}` }]),
+    ...(read.ok ? [] : [{ setting: configFile, problem: `is left alone: ${read.failure}` }]),
   ];
   if (!read.ok || problems.length > 0) return fail(problems);
   const existing = read.value;
+  const roots = rootsOf(flags, terminal.environment).map((root) => absolute(root, cwd));
+  const places = [...existing.projects.map(({ path }) => path), ...roots.map(pathOf)];
+  const { environment } = await trustPath(terminal.environment, places);
   const stores = await openOwnStores({ configFile }, environment);
   const kept = await readSecrets(stores, secretItemNames);
+  // A new token would take the place of the one that is there and cannot be seen now.
+  if (kept.problems.length > 0 && existing.values["keychain"] === true && !kept.values.has("token")) {
+    return fail(kept.problems.map((problem) => ({ setting: "the secrets that are kept", problem })));
+  }
   const secrets = text(flags["secrets"]);
   const before: Beforehand = {
     existing,
-    roots: rootsOf(flags, environment).map((root) => absolute(root, cwd)),
+    roots,
     write: flags["allow-write"] === true ? true : null,
     secrets: secrets as SecretsPolicy | null, // given.problems has judged it
     reach: tunnel === null ? null : (TUNNELS[tunnel] ?? null),
@@ -88,14 +96,24 @@ export async function gatherBeforehand(
     text(existing.values["codex"]) ??
     "codex";
   const port = Number(given.values["port"] ?? existing.values["port"] ?? 8765);
-  return ok({ before, configFile, stores, kept: kept.values, codex, port, values: given.values });
+  return ok({
+    before,
+    environment,
+    configFile,
+    stores,
+    kept: kept.values,
+    codex,
+    port,
+    values: given.values,
+  });
 }
 
 async function readExisting(configFile: string): Promise<Result<Existing, string>> {
   try {
-    return parseExisting(await readFile(await realpath(configFile), "utf8"));
+    const found = await readConfigFile(configFile);
+    const problem = found === null ? null : judgeConfigFile(found);
+    return problem === null ? parseExisting(found?.text ?? null) : fail(problem);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return parseExisting(null);
     return fail(error instanceof Error ? error.message : String(error));
   }
 }
@@ -156,6 +174,10 @@ function absolute(root: string, cwd: string): string {
   const [, name, path] = /^([\w][\w.-]*)=(.+)$/s.exec(root) ?? [];
   if (name !== undefined && path !== undefined) return `${name}=${absolutePath(path, cwd)}`;
   return absolutePath(root, cwd);
+}
+
+function pathOf(root: string): string {
+  return /^[\w][\w.-]*=(.+)$/s.exec(root)?.[1] ?? root;
 }
 
 function absolutePath(path: string, cwd: string): string {

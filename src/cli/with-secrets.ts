@@ -11,6 +11,7 @@ import { fail, ok, type Result } from "../lib/result.ts";
 import { isInside } from "../workspace/directory.ts";
 import { loadConfigFor, type Flags } from "./flags.ts";
 import type { Terminal } from "./terminal.ts";
+import { trustPath } from "./trusted-path.ts";
 
 /** The keychain may ask its owner to unlock it, or for permission. */
 const KEYCHAIN_WAIT_MS = 60_000;
@@ -19,8 +20,10 @@ type Environment = Terminal["environment"];
 
 export interface ConfigWithSecrets {
   readonly config: Config;
-  /** The environment that the subcommand was given, with the secrets in it. */
+  /** The environment that the subcommand was given, with the secrets in it, and with a PATH that leads into no project. */
   readonly environment: Environment;
+  /** Parts of PATH that are not used. */
+  readonly leftOut: readonly string[];
   /** Why a store could not be read, in words. */
   readonly notes: readonly string[];
 }
@@ -31,9 +34,10 @@ export async function loadConfigWithSecrets(
   keychainMs?: number,
 ): Promise<Result<ConfigWithSecrets, ConfigProblem[]>> {
   const first = await loadConfigFor(terminal, flags);
-  const { environment } = terminal;
   if (!first.ok) return first;
-  if (!first.value.keychain) return ok({ config: first.value, environment, notes: [] });
+  const roots = first.value.projects.map(({ path }) => path);
+  const { environment, leftOut } = await trustPath(terminal.environment, roots);
+  if (!first.value.keychain) return ok({ config: first.value, environment, leftOut, notes: [] });
   const file = secretsFileOf(first.value.configFile, environment);
   const around = first.value.projects.find(({ path }) => isInside(path, file));
   if (around !== undefined) {
@@ -48,7 +52,7 @@ export async function loadConfigWithSecrets(
   const filled: Record<string, string | undefined> = { ...environment };
   for (const [name, value] of values) filled[secretItems[name].variable] = value;
   const config = await loadConfigFor({ ...terminal, environment: filled }, flags);
-  return config.ok ? ok({ config: config.value, environment: filled, notes }) : config;
+  return config.ok ? ok({ config: config.value, environment: filled, leftOut, notes }) : config;
 }
 
 /** The stores that belong to this configuration: the file lies beside the config file. */

@@ -31,8 +31,21 @@ export interface ConfigSources {
   readonly flags: Readonly<Record<string, string | boolean | undefined>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** Text and mode of a file; null when it is not there. Throws when it cannot be read. */
-  readonly readFile: (path: string) => Promise<{ text: string; mode: number } | null>;
+  /** null when it is not there. Throws when it cannot be read. */
+  readonly readFile: (path: string) => Promise<FoundFile | null>;
+}
+
+export interface FoundFile {
+  readonly text: string;
+  readonly mode: number;
+  /** It belongs to a user who is neither this one nor root. */
+  readonly isForeign?: boolean;
+}
+
+/** Why nothing in this file can be believed, or null. */
+export function judgeConfigFile({ mode, isForeign = false }: FoundFile): string | null {
+  if (isForeign) return "belongs to another user, who could change it; make one of your own";
+  return (mode & 0o022) === 0 ? null : "can be written by others; run: chmod go-w";
 }
 
 export async function loadConfig(sources: ConfigSources): Promise<Result<Config, ConfigProblem[]>> {
@@ -105,7 +118,8 @@ async function loadFile(sources: ConfigSources, problems: ConfigProblem[]): Prom
   try {
     const found = await sources.readFile(path);
     if (found === null) return typeof asked === "string" && asked !== "" ? refuse("does not exist") : nothing;
-    if ((found.mode & 0o022) !== 0) return refuse("can be written by others; run: chmod go-w");
+    const problem = judgeConfigFile(found);
+    if (problem !== null) return refuse(problem);
     const { parse } = await import("smol-toml");
     const { projects = [], chatgpt = {}, ...values } = parse(found.text) as Record<string, unknown>;
     const known = new Set(settingNames.map((name) => toFileKey(name)));

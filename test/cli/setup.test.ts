@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -190,6 +191,55 @@ describe("codex-gpt-bridge setup --yes", () => {
     expect(code).toBe(0);
     expect(out).toContain("Secrets go to a file that only you can read");
     expect(kept()["token"]).toMatch(/^[\w-]{43}$/);
+  });
+
+  /** A program that leaves a trace when it is run. */
+  function plant(path: string, then = ""): () => boolean {
+    const trace = join(home, "trace");
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `#!/bin/sh\necho run >> ${trace}\n${then}\nexit 1\n`, { mode: 0o755 });
+    return () => existsSync(trace);
+  }
+
+  it.each(["codex", "secret-tool"])("runs no %s out of a project, wherever PATH leads", async (name) => {
+    const wasRun = plant(join(home, "app", "bin", name));
+    const PATH = `${home}/app/bin:${dirname(process.execPath)}`;
+    for (const more of [["--root", "app"], []]) {
+      const { code } = await setup(["--yes", ...more], { PATH, XDG_RUNTIME_DIR: home });
+      expect([code, wasRun()]).toEqual([0, false]);
+    }
+  });
+
+  it("believes nothing in a config file that others can write, and runs no program that it names", async () => {
+    const wasRun = plant(join(home, "elsewhere", "codex"));
+    writeConfig(`codex = "${home}/elsewhere/codex"\n`);
+    chmodSync(config, 0o666);
+    const { code, err } = await setup(["--yes", "--root", "app"]);
+    expect([code, wasRun()]).toEqual([2, false]);
+    expect(err).toContain("can be written by others");
+    expect(statSync(config).mode & 0o777).toBe(0o666);
+  });
+
+  it("puts nothing over a config file that was changed while it asked", async () => {
+    await setup(["--yes", "--root", "app"]);
+    const before = kept();
+    plant(join(home, "bin", "codex"), `echo '# by somebody else' >> ${config}`);
+    const { code, err } = await setup(["--yes", "--port", "9001"], { CODEX_GPT_BRIDGE_TOKEN: TOKEN });
+    expect([code, err]).toEqual([1, expect.stringContaining("changed by somebody else") as string]);
+    expect(written()).toContain("# by somebody else");
+    expect(written()).not.toContain("9001");
+    expect([kept(), copies()]).toEqual([before, []]);
+  });
+
+  it("makes no new token while the keyring that has the old one cannot be read", async () => {
+    const tool = installSecretTool(join(home, "bin"));
+    await setup(["--yes", "--root", "app"], { XDG_RUNTIME_DIR: home });
+    const items = tool.items();
+    tool.break();
+    const { code, err } = await setup(["--yes", "--port", "9001"], { XDG_RUNTIME_DIR: home });
+    expect([code, err]).toEqual([2, expect.stringContaining("Cannot autolaunch D-Bus") as string]);
+    expect(tool.items()).toEqual(items);
+    expect(existsSync(join(dirname(config), "secrets.json"))).toBe(false);
   });
 
   it("shows with --dry-run what it would write, and writes nothing", async () => {

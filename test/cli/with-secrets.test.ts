@@ -98,6 +98,12 @@ describe("configuration with what the owner keeps", () => {
     expect(asked()).not.toMatch(/bridge:(token|header-secret)"/);
   });
 
+  it("takes no keychain's tool out of a project, and gives that part of PATH to nobody", async () => {
+    const { argvs } = installSecretTool(join(home, "app"));
+    const { environment: filled, leftOut } = await load({}, { PATH: `${home}/app:${environment()["PATH"]}` });
+    expect([filled["PATH"], leftOut, argvs()]).toEqual([environment()["PATH"], [`${home}/app`], []]);
+  });
+
   it("goes on without a keychain that does not answer, and says so", async () => {
     await keep("token");
     tool.break();

@@ -9,7 +9,7 @@ interface Given {
   /** Without the prefix. */
   readonly env?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly files?: Readonly<Record<string, { text: string; mode?: number } | Error>>;
+  readonly files?: Readonly<Record<string, { text: string; mode?: number; isForeign?: boolean } | Error>>;
   readonly file?: string;
 }
 
@@ -262,6 +262,11 @@ describe("the config file", () => {
   ])("with mode $mode is read: $fine", async ({ mode, fine }) => {
     const problems = await problemsOf({ files: { [FILE]: { text: "port = 1", mode } } });
     expect(problems).toEqual(fine ? [] : [`${FILE}: can be written by others; run: chmod go-w`]);
+  });
+
+  test("of another user is not read, whatever its mode", async () => {
+    const problems = await problemsOf({ files: { [FILE]: { text: "port = 1", isForeign: true } } });
+    expect(problems).toEqual([`${FILE}: belongs to another user, who could change it; make one of your own`]);
   });
 
   test.each<{ name: string; given: Given; place: string }>([
