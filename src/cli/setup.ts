@@ -18,6 +18,7 @@ import { lookForCodex } from "./setup-codex.ts";
 import { gatherBeforehand, type Gathered } from "./setup-beforehand.ts";
 import { createMachine } from "./setup-machine.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
+import { createWaitingLine } from "./waiting-line.ts";
 
 const HELP = `Usage: codex-gpt-bridge setup [--yes] [flags]
 
@@ -61,14 +62,20 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     terminal.stderr.write(HELP);
     return EXIT_USAGE;
   }
-  const gathered = await gatherBeforehand(terminal, flags);
+  // A keychain may ask its owner first.
+  const waiting = createWaitingLine(terminal.stdout);
+  waiting.show("Looking at what is there...");
+  const gathered = await gatherBeforehand(terminal, flags).finally(() => {
+    waiting.clear();
+  });
   if (!gathered.ok) {
     printProblems(terminal, gathered.failure);
     return EXIT_USAGE;
   }
+  const trusted = { ...terminal, environment: gathered.value.environment };
   if (flags["yes"] === true) {
     return settle(
-      terminal,
+      trusted,
       flags,
       gathered.value,
       createGivenAsker((text) => terminal.stdout.write(text)),
@@ -78,10 +85,14 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     return refuse(terminal, NO_TERMINAL, EXIT_USAGE);
   }
   const { createTerminalAsker } = await import("../setup/terminal-asker.ts");
-  const ask = createTerminalAsker();
+  const leave = (): void => {
+    ask?.close();
+    terminal.exitNow(refuse(terminal, "nothing was changed", EXIT_FAILED));
+  };
+  const ask = createTerminalAsker(leave);
   if (ask === null) return refuse(terminal, NO_TERMINAL, EXIT_USAGE);
   try {
-    return await settle(terminal, flags, gathered.value, ask);
+    return await settle(trusted, flags, gathered.value, ask);
   } finally {
     ask.close();
   }

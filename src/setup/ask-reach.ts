@@ -9,7 +9,11 @@ type Reached = Pick<Answers, "reach" | "host" | "cloudflaredTunnel" | "keep">;
 const WAYS = [
   { value: "openai", label: "OpenAI's Secure MCP Tunnel", hint: "private; needs an API key" },
   { value: "ngrok", label: "ngrok", hint: "a public address; you sign in" },
-  { value: "cloudflared", label: "Cloudflare, with a host name of yours", hint: "the same" },
+  {
+    value: "cloudflared",
+    label: "Cloudflare, with a host name of yours",
+    hint: "a public address; you sign in",
+  },
   { value: "quick", label: "Cloudflare quick tunnel", hint: "to try; new address at each start" },
   { value: "local", label: "not at all yet", hint: "this machine only" },
 ] as const;
@@ -45,11 +49,15 @@ async function askWay(ask: Asker, before: Beforehand, reach: Reach): Promise<Rea
 }
 
 const CLIENTS = {
-  openai: { key: "tunnel_client", name: "tunnel-client", from: "brew install openai/tools/tunnel-client" },
+  openai: {
+    key: "tunnel_client",
+    name: "tunnel-client",
+    from: "brew install openai/tools/tunnel-client, or a release from\ngithub.com/openai/tunnel-client",
+  },
   cloudflared: {
     key: "cloudflared",
     name: "cloudflared",
-    from: "brew install cloudflared, or Cloudflare's page",
+    from: "brew install cloudflared, or a package from\ngithub.com/cloudflare/cloudflared",
   },
 } as const;
 
@@ -156,7 +164,7 @@ const checkTunnelName: Check = (answer) =>
 const checkHost: Check = (answer) =>
   /^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(answer) ? undefined : "a host name, such as bridge.example.com";
 
-const checkKey: Check = (answer) => {
+export const checkKey: Check = (answer) => {
   if (answer === "") return "it is needed for this way";
   return isStorable(answer) ? undefined : "one line of plain letters, digits and signs";
 };

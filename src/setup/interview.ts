@@ -4,8 +4,8 @@
  */
 import type { SecretItemName } from "../keychain/secret-items.ts";
 import type { Answers, ProjectAnswer, Reach, SecretsPolicy } from "./answers.ts";
-import type { Asker } from "./asker.ts";
-import { askReach } from "./ask-reach.ts";
+import type { Asker, Check } from "./asker.ts";
+import { askReach, checkKey } from "./ask-reach.ts";
 import type { Existing, ExistingProject } from "./existing.ts";
 
 export interface Machine {
@@ -201,6 +201,8 @@ function countOf(files: number): string {
   return files === 0 ? "no secret files" : `${files} secret ${files === 1 ? "file" : "files"}`;
 }
 
+const checkOptionalKey: Check = (answer) => (answer === "" ? undefined : checkKey(answer));
+
 /** Only for `ask_chatgpt`, and only a person who wants it is asked. */
 async function askOpenaiKey(ask: Asker, { given, kept, isPerson }: Beforehand): Promise<string | null> {
   const inEnvironment = given.get("openaiApiKey");
@@ -211,6 +213,6 @@ async function askOpenaiKey(ask: Asker, { given, kept, isPerson }: Beforehand): 
   });
   if (!wanted) return null;
   if (inEnvironment !== undefined) return inEnvironment;
-  const key = await ask.secret({ message: "OpenAI API key:", check: () => undefined });
+  const key = await ask.secret({ message: "OpenAI API key:", check: checkOptionalKey });
   return key === "" ? null : key;
 }

@@ -1,6 +1,7 @@
 /**
  * Asks a person at the terminal, with @clack/prompts: the only file that knows it. Asks on the terminal itself, so that a
- * pipe answers nothing. Colours and the spinner are clack's; NO_COLOR is honoured by it.
+ * pipe answers nothing. Colours are clack's; NO_COLOR is honoured by it. The sign of life is ours: clack's own ends the
+ * process with success when it is interrupted.
  */
 import { openSync } from "node:fs";
 import { ReadStream, WriteStream } from "node:tty";
@@ -13,7 +14,6 @@ import {
   note,
   password,
   select,
-  spinner,
   text,
   type Option,
 } from "@clack/prompts";
@@ -25,8 +25,8 @@ export interface TerminalAsker extends Asker {
   close(): void;
 }
 
-/** null: there is no terminal. */
-export function createTerminalAsker(): TerminalAsker | null {
+/** null: there is no terminal. `leave`: called on Ctrl-C while no question is open. */
+export function createTerminalAsker(leave: () => void): TerminalAsker | null {
   const place = openTerminal();
   if (place === null) return null;
   const { input, output } = place;
@@ -72,25 +72,64 @@ export function createTerminalAsker(): TerminalAsker | null {
       log.warn(body, { output });
     },
     async work(message, task, done) {
-      const spin = spinner({ output });
-      spin.start(message);
+      const stop = showMoving(place, message, leave);
       try {
         const value = await task();
-        spin.stop(done(value));
+        stop();
+        log.step(done(value), { output });
         return value;
       } catch (error) {
-        spin.error(message);
+        stop();
+        log.error(message, { output });
         throw error;
       }
     },
     close() {
+      if (input.destroyed) return;
+      input.setRawMode(false);
+      output.write(SHOW_CURSOR);
       input.destroy();
       output.destroy();
     },
   };
 }
 
-function openTerminal(): { input: ReadStream; output: WriteStream } | null {
+const FRAMES = ["◒", "◐", "◓", "◑"];
+const FRAME_MS = 100;
+const CLEAR_LINE = "\r\u001B[K";
+const HIDE_CURSOR = "\u001B[?25l";
+const SHOW_CURSOR = "\u001B[?25h";
+const CTRL_C = 3;
+
+/** A line that moves until the returned function is called. What is typed meanwhile answers no question. */
+function showMoving({ input, output }: Place, message: string, leave: () => void): () => void {
+  let frame = 0;
+  const draw = (): void => {
+    const line = `${FRAMES[frame++ % FRAMES.length] ?? ""}  ${message}...`;
+    output.write(`${CLEAR_LINE}${line.slice(0, output.columns - 1)}`);
+  };
+  const hear = (typed: Buffer | string): void => {
+    if (Buffer.from(typed).includes(CTRL_C)) leave();
+  };
+  output.write(HIDE_CURSOR);
+  draw();
+  const timer = setInterval(draw, FRAME_MS);
+  input.setRawMode(true);
+  input.on("data", hear).resume();
+  return () => {
+    clearInterval(timer);
+    input.off("data", hear).pause();
+    input.setRawMode(false);
+    output.write(`${CLEAR_LINE}${SHOW_CURSOR}`);
+  };
+}
+
+interface Place {
+  readonly input: ReadStream;
+  readonly output: WriteStream;
+}
+
+function openTerminal(): Place | null {
   try {
     return {
       input: new ReadStream(openSync(TERMINAL, "r")),
