@@ -1,5 +1,6 @@
 /** The version in package.json, which lies one level above both src/ and dist/. */
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 
@@ -12,4 +13,4 @@ export const version =
     : "0.0.0";
 
 /** The directory that holds package.json. */
-export const packageRoot = new URL("../..", import.meta.url).pathname;
+export const packageRoot = fileURLToPath(new URL("../..", import.meta.url));

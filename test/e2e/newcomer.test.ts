@@ -4,6 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -38,7 +39,7 @@ beforeAll(async () => {
   const base = join(homedir(), ".cache", "codex-gpt-bridge-tests");
   mkdirSync(base, { recursive: true });
   scratch = realpathSync(mkdtempSync(join(base, "newcomer-")));
-  clone = join(scratch, "clone");
+  clone = join(scratch, "my clöne"); // nobody promised a name without a space
   home = join(scratch, "home");
   mkdirSync(join(home, "bin"), { recursive: true });
   mkdirSync(join(home, "app"));
@@ -87,6 +88,27 @@ describe("a newcomer without a Codex that could work", () => {
     expect(said).toContain("Codex: not logged in");
     expect(said).toContain("Run: codex login");
   });
+});
+
+describe.runIf(hasTmux)("a newcomer who thinks better of it", () => {
+  it(
+    "leaves with Ctrl-C while something is looked for, and nothing was changed",
+    { timeout: 120_000 },
+    async () => {
+      const slow = join(scratch, "slow");
+      mkdirSync(slow);
+      writeFileSync(join(slow, "codex"), "#!/bin/sh\nexec sleep 20\n", { mode: 0o755 });
+      await terminal.enter("npm run --silent build");
+      await terminal.enter(`PATH=${slow}:$PATH HOME=${slow} npm run --silent setup; echo "ended with $?"`);
+      await terminal.until("Looking for Codex...");
+      await terminal.press("Enter", "Enter", "C-c");
+      const said = await terminal.until(/ended with \d/);
+      expect(said).toMatch(/^codex-gpt-bridge setup: nothing was changed\n+ended with 1$/m);
+      expect(said).not.toContain("Directory of the project");
+      expect(existsSync(join(slow, ".config"))).toBe(false);
+      await terminal.clear();
+    },
+  );
 });
 
 describe.runIf(hasTmux)("a newcomer", () => {
@@ -155,6 +177,10 @@ describe.runIf(hasTmux)("a newcomer", () => {
     const told = await terminal.until("The first prompt to paste");
     expect(told).toContain("says this already");
     expect(readFileSync(configFile, "utf8")).toBe(before);
+    await terminal.clear();
+    await terminal.enter("npm run --silent bridge -- service print");
+    await terminal.until("[Install]");
+    expect((await terminal.screen()).replaceAll("\n", "")).toContain(`"${clone}/dist/bridge.js" "serve"`);
     await terminal.clear();
     await terminal.enter("npm run --silent setup");
     await terminal.until("Which of your projects stay?");
