@@ -67,12 +67,25 @@ const MAX_BODY = 200;
 
 async function ask(url: string, answerMs: number, signal: AbortSignal): Promise<HealthAnswer | null> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]) });
-    const body = (await answer.text()).trim().slice(0, MAX_BODY);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+    const answer = await fetch(url, { redirect: "manual", signal: limit });
+    const body = (await beginningOf(answer)).trim().slice(0, MAX_BODY);
     return { ok: answer.status === 200, status: answer.status, body };
   } catch {
     return null;
   }
+}
+
+/** Whoever listens there may answer without end; the rest is not waited for. */
+async function beginningOf({ body }: Response): Promise<string> {
+  let text = "";
+  if (body === null) return text;
+  const decoder = new TextDecoder();
+  for await (const chunk of body) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length >= MAX_BODY) break;
+  }
+  return text;
 }
 
 function toReason(answer: HealthAnswer | null): string {
