@@ -29,6 +29,9 @@ const NOWHERE = "/dev/null";
 /** A path, which means something else where the service runs. */
 const PATHS: ReadonlySet<string> = new Set(["config", "root", "stateDir"]);
 
+/** It would end its line, or go on into the next one. */
+const UNFIT = /\p{Cc}|[\\\s]$/u;
+
 /** The plan alone; the failure is one line. */
 export async function planFor(
   { environment, cwd }: Terminal,
@@ -48,6 +51,10 @@ export async function planFor(
     words.push(`--${toFlag(name)}`, ...(value === true ? [] : [text]));
   }
   const home = homeOf(environment);
+  for (const path of [home, packageRoot, process.execPath]) {
+    if (UNFIT.test(path))
+      return fail(`${JSON.stringify(path)} cannot stand in a unit file; move or rename it`);
+  }
   return ok(await planService({ environment, home, node: process.execPath, packageRoot, flags: words }));
 }
 

@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { packageRoot } from "../lib/version.ts";
 import type { ServiceManager } from "../service/service-manager.ts";
-import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
+import { NO_PROJECT, openCommandLine, refuseWord, toShown } from "./command-flags.ts";
 import { type Flags, loadConfigFor } from "./flags.ts";
 import { askBridge, awaitBridge, bridgeUrl } from "./service-health.ts";
 import { showLogs } from "./service-logs.ts";
@@ -54,8 +54,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   const { platform = process.platform, lines = "50" } = flags;
   const isWrong = positionals.length !== 1 || !/^[1-9]\d{0,6}$/.test(String(lines));
   if (action === undefined || isWrong || (flags["platform"] !== undefined && action !== "print")) {
-    terminal.stderr.write(HELP);
-    return EXIT_USAGE;
+    return refuseWord(terminal, HELP, ACTIONS, positionals[0]);
   }
   const configured = await loadConfigFor(terminal, { config: flags["config"], roots: NO_PROJECT });
   const roots = configured.ok ? configured.value.projects.map(({ path }) => path) : [];

@@ -19,7 +19,7 @@ export function createSystemd({ configHome, run }: SystemdParts): ServiceManager
   async function all(...commands: readonly (readonly string[])[]): Promise<Result<null, string>> {
     for (const args of commands) {
       const done = await run("systemctl", ["--user", ...args]);
-      if (!done.ok) return fail(done.failure.why);
+      if (!done.ok) return fail(toProblem(done.failure.why));
     }
     return ok(null);
   }
@@ -36,10 +36,9 @@ export function createSystemd({ configHome, run }: SystemdParts): ServiceManager
       return all(["daemon-reload"], ["enable", SYSTEMD_UNIT], ["restart", SYSTEMD_UNIT]);
     },
     async uninstall() {
-      if (await isInstalled()) {
-        const disabled = await all(["disable", "--now", SYSTEMD_UNIT]);
-        if (!disabled.ok) return disabled;
-      }
+      if (!(await isInstalled())) return ok(null);
+      const disabled = await all(["disable", "--now", SYSTEMD_UNIT]);
+      if (!disabled.ok) return disabled;
       const removed = await removeUnit(unitPath);
       return removed.ok ? all(["daemon-reload"]) : removed;
     },
@@ -54,7 +53,7 @@ export function createSystemd({ configHome, run }: SystemdParts): ServiceManager
         SYSTEMD_UNIT,
         "--property=ActiveState,SubState,MainPID,ExecMainStatus,Result",
       ]);
-      if (!shown.ok) return fail(shown.failure.why);
+      if (!shown.ok) return fail(toProblem(shown.failure.why));
       const field = (name: string): string => new RegExp(`^${name}=(.*)$`, "m").exec(shown.value)?.[1] ?? "";
       const running = field("SubState") === "running";
       const pid = Number(field("MainPID"));
@@ -78,4 +77,9 @@ export function createSystemd({ configHome, run }: SystemdParts): ServiceManager
       ...(follow ? ["--follow"] : ["--no-pager"]),
     ],
   };
+}
+
+function toProblem(why: string): string {
+  if (!why.includes("Failed to connect to bus")) return why;
+  return `${why}. No user session of systemd runs here, as in a container or a shell of su or sudo: log in as the user itself, or start the bridge by hand`;
 }

@@ -137,6 +137,43 @@ describe.runIf(process.platform === "linux")("codex-gpt-bridge service", () => {
     expect([systemctl(), existsSync(unit())]).toEqual([[], false]);
   });
 
+  it.each([
+    ["a line break", "/tmp/x\nExecStartPre=/bin/evil"],
+    ["a backslash at its end", "/tmp/x\\"],
+    ["a space at its end", "/tmp/x "],
+    ["a control character", "/tmp/x\u0001"],
+  ])("puts no home directory with %s into a unit file", async (_name, HOME) => {
+    for (const platform of ["linux", "darwin"]) {
+      const { code, out, err } = await service(["print", "--platform", platform], { HOME });
+      expect([code, out, err]).toEqual([
+        2,
+        "",
+        expect.stringContaining("cannot stand in a unit file") as string,
+      ]);
+    }
+  });
+
+  it("says what to do where no user session runs, and has nothing to take away there", async () => {
+    writeFileSync(
+      join(bin, "systemctl"),
+      "#!/bin/sh\necho 'Failed to connect to bus: No medium found' >&2\nexit 1\n",
+      { mode: 0o755 },
+    );
+    const { code, err } = await service(["status"]);
+    expect([code, err]).toEqual([1, expect.stringMatching(/to bus: .*start the bridge by hand/) as string]);
+    expect((await service(["uninstall"])).code).toBe(0);
+  });
+
+  it("asks no systemctl that lies in a project", async () => {
+    const real = installTool("systemctl");
+    mkdirSync(join(home, "app", "bin"));
+    const trace = join(home, "trace");
+    writeFileSync(join(home, "app", "bin", "systemctl"), `#!/bin/sh\necho run > ${trace}\n`, { mode: 0o755 });
+    configure();
+    await service(["status"], { PATH: `${home}/app/bin:${bin}:/usr/bin:/bin` });
+    expect([real().length > 0, existsSync(trace)]).toEqual([true, false]);
+  });
+
   it("does not install beside a bridge that runs already: its answers would be taken for the service's", async () => {
     const systemctl = installTool("systemctl");
     configure();
