@@ -3,7 +3,7 @@ import { newestLines } from "../audit/log-end.ts";
 import { askAuditDirectoryOf, auditDirectoryOf } from "../audit/audit-directory.ts";
 import { verifyLog, type BreakReason, type VerifyReport } from "../audit/verify-log.ts";
 import { JOB_ID_LENGTH } from "../jobs/job.ts";
-import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
+import { NO_PROJECT, openCommandLine, refuseWord, toShown } from "./command-flags.ts";
 import { toTableLine } from "./table.ts";
 import { loadConfigFor, printProblems } from "./flags.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
@@ -33,8 +33,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   const { lines = String(DEFAULT_LINES) } = flags;
   const isWrong = more.length > 0 || !/^[1-9]\d{0,6}$/.test(String(lines));
   if (isWrong || (action !== "tail" && action !== "verify")) {
-    terminal.stderr.write(HELP);
-    return EXIT_USAGE;
+    return refuseWord(terminal, HELP, ["tail", "verify"], action);
   }
   // The log can be read from wherever the owner is, also where no project could be served.
   const config = await loadConfigFor(terminal, { ...flags, roots: NO_PROJECT });

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { codexHome } from "../codex/environment.ts";
+import { findProgram } from "../lib/find-program.ts";
 import { packageRoot } from "../lib/version.ts";
 import { addTable } from "./codex-config-file.ts";
 import { codexServerTable } from "./codex-config-table.ts";
@@ -12,8 +13,8 @@ const HELP = `Usage: codex-gpt-bridge codex-config [--absolute] [--write [--proj
 Prints the TOML that lets Codex ask ChatGPT (the MCP server codex-chatgpt-mcp
 with ask_chatgpt and ask_chatgpt_result).
 
---absolute  name this Node and this installation by their paths, where
-            codex-chatgpt-mcp is not on Codex's PATH
+--absolute  name this Node and this installation by their paths; done by itself
+            where codex-chatgpt-mcp is not on your PATH, but for --project
 --write     add it to Codex's configuration ($CODEX_HOME/config.toml,
             ~/.codex/config.toml); nothing else in it changes
 --project   with --write: to .codex/config.toml of the current directory, which
@@ -24,6 +25,7 @@ Examples:
   codex-gpt-bridge codex-config --absolute --write
 `;
 
+const PROGRAM = "codex-chatgpt-mcp";
 const OPTIONS = {
   absolute: { type: "boolean" },
   write: { type: "boolean" },
@@ -41,10 +43,13 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
     terminal.stdout.write(HELP);
     return EXIT_FINE;
   }
+  const isOnPath = (await findProgram(PROGRAM, terminal.environment["PATH"])) !== null;
+  if (!isOnPath && flags.project === true && flags.absolute !== true)
+    terminal.stderr.write(`Note: ${PROGRAM} is not on your PATH; --absolute names it by its path.\n`);
   const command =
-    flags.absolute === true
+    flags.absolute === true || (!isOnPath && flags.project !== true)
       ? { command: process.execPath, args: [join(packageRoot, "dist", "ask-chatgpt.js")] }
-      : { command: "codex-chatgpt-mcp", args: [] };
+      : { command: PROGRAM, args: [] };
   const table = codexServerTable(command);
   if (flags.write !== true) {
     terminal.stdout.write(table);

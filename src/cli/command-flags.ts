@@ -1,5 +1,6 @@
 /** The command line of a subcommand that takes more than the settings: its own options, and positional arguments. */
 import { parseArgs } from "node:util";
+import { nearest } from "./nearest.ts";
 import { settingOptions, unknownFlag, type FlagOption, type Flags } from "./flags.ts";
 import { EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 
@@ -32,10 +33,31 @@ export function openCommandLine(
       flag === undefined || name === undefined
         ? (message.split(". To specify")[0] ?? message)
         : `${flag}: ${unknownFlag(name, options)}`;
-    const [, command = ""] = /^Usage: (codex-gpt-bridge(?: [a-z-]+)?)/.exec(help) ?? [];
+    const command = commandOf(help);
     terminal.stderr.write(`${command}: ${problem}\nTry ${command} --help.\n`);
     return EXIT_USAGE;
   }
+}
+
+/** Says which word is not known, and what was probably meant; the whole help where no word was given. */
+export function refuseWord(
+  terminal: Terminal,
+  help: string,
+  known: readonly string[],
+  word: string | undefined,
+): number {
+  if (word === undefined || known.includes(word)) terminal.stderr.write(help);
+  else {
+    const meant = nearest(word, known);
+    const next = meant === null ? `It takes ${known.join(", ")}.` : `Did you mean ${meant}?`;
+    const command = commandOf(help);
+    terminal.stderr.write(`${command}: there is no "${toShown(word)}".\n${next}\nTry ${command} --help.\n`);
+  }
+  return EXIT_USAGE;
+}
+
+function commandOf(help: string): string {
+  return /^Usage: (codex-gpt-bridge [a-z-]+)/.exec(help)?.[1] ?? "codex-gpt-bridge";
 }
 
 /** Text from a file's name, or from the log, that must not steer the terminal that shows it. */

@@ -30,8 +30,9 @@ export interface OpenDoctorContext extends DoctorContext {
 export async function openDoctorContext(
   environment: Terminal["environment"],
   config: Result<Config, readonly ConfigProblem[]>,
+  storeProblems: readonly string[],
 ): Promise<OpenDoctorContext> {
-  const fixed = { version, nodeVersion: process.versions.node, config };
+  const fixed = { version, nodeVersion: process.versions.node, config, storeProblems };
   if (!config.ok) return { ...fixed, ...NOTHING, close: async () => {} };
   const settings = config.value;
   const host = reachable(settings.host);

@@ -9,6 +9,7 @@ import { ok } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
 import { openCommandLine, toShown } from "./command-flags.ts";
 import { toReportLines, toSummary } from "./doctor-text.ts";
+import { ownCommand } from "./own-command.ts";
 import { createPaint } from "./paint.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
 import { createWaitingLine } from "./waiting-line.ts";
@@ -66,7 +67,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   const { redactDeep } = createRedactor({ secrets });
   const waiting = createWaitingLine(stdout);
   const show = { width: textWidth(stdout), paint: createPaint(terminal, stdout) };
-  const context = await openDoctorContext(environment, config);
+  const context = await openDoctorContext(environment, config, loaded.ok ? loaded.value.notes : []);
   let reports: CheckReport[];
   try {
     reports = await runChecks(checks, context, {
@@ -77,14 +78,14 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
       },
       onReport: (report) => {
         waiting.clear();
-        if (asJson !== true) stdout.write(toReportLines(redactDeep(report), show));
+        if (asJson !== true) stdout.write(toReportLines(redactDeep(toHere(report)), show));
       },
     });
   } finally {
     waiting.clear();
     await context.close();
   }
-  reports = redactDeep(reports);
+  reports = redactDeep(reports.map(toHere));
   const isFine = reports.every(({ status }) => status !== "failed");
   if (asJson === true) {
     stdout.write(
@@ -95,4 +96,10 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   if (typeof bundlePath !== "string") return exitCode;
   const { writeBundle } = await import("./doctor-bundle.ts");
   return (await writeBundle(terminal, bundlePath, { config, reports, secrets })) ? exitCode : EXIT_FAILED;
+}
+
+/** What to type is said as it is typed here. */
+function toHere(report: CheckReport): CheckReport {
+  const next = report.next?.replaceAll(/\bcodex-gpt-bridge (?=[a-z])/g, `${ownCommand()} `) ?? null;
+  return { ...report, next };
 }

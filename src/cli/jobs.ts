@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isFinal, type JobRecord } from "../jobs/job.ts";
 import { openJobView, requestCancel, withdrawCancel, type JobView } from "../jobs/sqlite/job-view.ts";
-import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
+import { NO_PROJECT, openCommandLine, refuseWord, toShown } from "./command-flags.ts";
 import { loadConfigFor, printProblems } from "./flags.ts";
 import { toPage, toProgressLine, toReason, toStory, toTable } from "./job-text.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
@@ -49,8 +49,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   const { jobs: limit = String(DEFAULT_JOBS) } = flags;
   const isWrong = more.length > 0 || !/^[1-9]\d{0,5}$/.test(String(limit)) || !fits(action, jobId);
   if (isWrong) {
-    terminal.stderr.write(HELP);
-    return EXIT_USAGE;
+    return refuseWord(terminal, HELP, ["list", "show", "watch", "cancel"], positionals[0]);
   }
   // Jobs can be seen from wherever the owner is, also where no project could be served.
   const config = await loadConfigFor(terminal, { ...flags, roots: NO_PROJECT });
@@ -100,6 +99,7 @@ async function act(room: Room, action: string, jobId: string | null, limit: numb
     return EXIT_FINE;
   }
   const job = jobId === null ? newestOf(view) : view.find(jobId);
+  if (job === null && jobId === null) return nothingYet(terminal, action);
   if (job === null) {
     terminal.stderr.write(
       "codex-gpt-bridge jobs: there is no such job, or more than one; see codex-gpt-bridge jobs list\n",

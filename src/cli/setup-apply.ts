@@ -99,10 +99,8 @@ export async function applySetup(
     ask,
   );
   if (!stored.ok) return stored;
-  const done = [
-    `Kept in ${stored.value.title}: ${[...keep.keys()].map((name) => secretItems[name].title).join(", ")}.`,
-  ];
-  if (keep.size === 0) done.pop();
+  const done = [...keep.keys()].map((name) => `  ${secretItems[name].title}`);
+  if (done.length > 0) done.unshift(`Kept in ${stored.value.title}:`);
   try {
     if (before.existing.text === text) done.push(`${configFile} says this already.`);
     else {
@@ -126,7 +124,8 @@ async function keepSecrets(
   ask: Asker,
 ): Promise<Result<SecretStore, string>> {
   const store = system ?? file;
-  if (store === file) ask.warn("Secrets go to a file that only you can read, not to a keychain.");
+  if (store === file && keep.size > 0)
+    ask.warn("Secrets go to a file that only you can read, not to a keychain.");
   for (const [name, value] of keep) {
     const written = await store.write(secretItems[name], value);
     if (written.ok) continue;

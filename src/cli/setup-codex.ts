@@ -10,13 +10,19 @@ import type { Terminal } from "./terminal.ts";
 
 const INSTALL = "To get it: npm install --global @openai/codex\nThen log in: codex login";
 
-export async function lookForCodex({ environment }: Terminal, ask: Asker, codex: string): Promise<void> {
+/** What the owner has still to do for it, or null. */
+export async function lookForCodex(
+  { environment }: Terminal,
+  ask: Asker,
+  codex: string,
+): Promise<string | null> {
   const problem = await ask.work(
     "Looking for Codex",
     async () => askCodex(environment, codex),
     (found) => found.says,
   );
   if (problem.todo !== null) ask.warn(problem.todo);
+  return problem.todo;
 }
 
 async function askCodex(
@@ -47,7 +53,10 @@ async function askCodex(
       case "codex_not_logged_in":
         return { says: "Codex: not logged in", todo: "Codex has no account yet. Run: codex login" };
       default:
-        return { says: "Codex: cannot be used", todo: driver.status().why };
+        return {
+          says: "Codex: cannot be used",
+          todo: `${driver.status().why}\nSee what Codex itself says: codex doctor`,
+        };
     }
   } finally {
     await driver.close();

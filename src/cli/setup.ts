@@ -105,7 +105,7 @@ async function settle(terminal: Terminal, flags: Flags, gathered: Gathered, ask:
       "codex-gpt-bridge setup",
       before.existing.text === null ? "Nothing is written before the end." : `Changes ${configFile}`,
     );
-    await lookForCodex(terminal, ask, gathered.codex);
+    const missing = await lookForCodex(terminal, ask, gathered.codex);
     const answers = await interview(ask, before, createMachine(terminal.environment, configFile));
     const prepared = await prepareSetup(terminal, gathered, answers);
     if (!prepared.ok) {
@@ -121,7 +121,11 @@ async function settle(terminal: Terminal, flags: Flags, gathered: Gathered, ask:
     }
     const applied = await applySetup(gathered, prepared.value, flags["store"] === "file", ask);
     if (!applied.ok) return refuse(terminal, applied.failure, EXIT_FAILED);
-    return await finish(terminal, flags, ask, answers, { ...gathered, applied: applied.value });
+    return await finish(terminal, flags, ask, answers, {
+      ...gathered,
+      applied: applied.value,
+      missing,
+    });
   } catch (error) {
     if (error instanceof Cancelled) return refuse(terminal, "nothing was changed", EXIT_FAILED);
     if (error instanceof UnfitAnswer) return refuse(terminal, error.message, EXIT_USAGE);
@@ -134,7 +138,7 @@ async function finish(
   flags: Flags,
   ask: Asker,
   answers: Answers,
-  { applied, port }: Gathered & { applied: Applied },
+  { applied, port, missing }: Gathered & { applied: Applied; missing: string | null },
 ): Promise<number> {
   const { stdout } = terminal;
   for (const line of applied.done) stdout.write(`${line}\n`);
@@ -156,6 +160,8 @@ async function finish(
     command,
     port,
     isService,
+    canBeService: usable,
+    missing,
     showToken: applied.showToken,
   })) {
     stdout.write(`\n${title}\n${text.replaceAll(/^(?=.)/gm, "  ")}\n`);

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Config } from "../config/load.ts";
-import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
+import { NO_PROJECT, openCommandLine, refuseWord, toShown } from "./command-flags.ts";
 import { loadConfigFor, printProblems } from "./flags.ts";
 import { createOwner, type Owner } from "./owner.ts";
 import { makeStateDirectory } from "./state-lock.ts";
@@ -39,8 +39,7 @@ export async function run(
   const needsId = action === "end" && !isAll;
   const isKnown = action === "passcode" || action === "list" || action === "end";
   if (!isKnown || more.length > 0 || (signInId !== undefined) !== needsId) {
-    terminal.stderr.write(HELP);
-    return EXIT_USAGE;
+    return refuseWord(terminal, HELP, ["passcode", "list", "end"], action);
   }
   const loaded = await loadConfigFor(terminal, { ...flags, roots: NO_PROJECT });
   if (!loaded.ok) {

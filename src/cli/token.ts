@@ -7,7 +7,7 @@ import type { Config } from "../config/load.ts";
 import { scopeNames, type Scope } from "../auth/caller.ts";
 import { isLive, makeToken, REMEMBERED_MS } from "../auth/created-token.ts";
 import { createTokenReader, openTokenStore, type StoredToken, type TokenStore } from "../auth/token-store.ts";
-import { NO_PROJECT, openCommandLine, toShown } from "./command-flags.ts";
+import { NO_PROJECT, openCommandLine, refuseWord, toShown } from "./command-flags.ts";
 import { DEFAULT_DAYS, parseExpiry } from "./expiry.ts";
 import { loadConfigFor, printProblems, type Flags } from "./flags.ts";
 import { makeStateDirectory } from "./state-lock.ts";
@@ -51,8 +51,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   const [action = "", which, ...more] = positionals;
   const isUnderstood = action === "revoke" ? which !== undefined : which === undefined;
   if (!["create", "list", "revoke"].includes(action) || !isUnderstood || more.length > 0) {
-    terminal.stderr.write(HELP);
-    return EXIT_USAGE;
+    return refuseWord(terminal, HELP, ["create", "list", "revoke"], positionals[0]);
   }
   // Tokens belong to the state directory: no project is needed.
   const config = await loadConfigFor(terminal, { ...flags, roots: NO_PROJECT });

@@ -7,7 +7,7 @@ import type { Config, ConfigProblem } from "../config/load.ts";
 import { toEnvironmentName } from "../config/names.ts";
 import type { Log } from "../lib/log.ts";
 import { tunnelNames, type TunnelName } from "../tunnel/provider.ts";
-import { NO_PROJECT, openCommandLine } from "./command-flags.ts";
+import { NO_PROJECT, openCommandLine, refuseWord } from "./command-flags.ts";
 import { printProblems } from "./flags.ts";
 import { prepareTunnel, toReachable, type TunnelRoom } from "./open-tunnel.ts";
 import { logFor } from "./serve.ts";
@@ -50,8 +50,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   const [asked, ...more] = opened.positionals;
   const name = tunnelNames.find((known) => known === asked);
   if (name === undefined || more.length > 0) {
-    terminal.stderr.write(HELP);
-    return EXIT_USAGE;
+    return refuseWord(terminal, HELP, tunnelNames, asked);
   }
   // A tunnel has nothing to do with projects.
   const loaded = await loadConfigWithSecrets(terminal, { ...opened.flags, roots: NO_PROJECT });

@@ -14,6 +14,8 @@ export interface DoctorContext {
   readonly version: string;
   readonly nodeVersion: string;
   readonly config: Result<Config, readonly ConfigProblem[]>;
+  /** Why a store of secrets could not be read, in words. */
+  readonly storeProblems: readonly string[];
   /** The rest is only asked where the configuration is right. */
   readonly projects: () => Promise<Result<Project[], readonly ConfigProblem[]>>;
   readonly scan: (project: Project, signal: AbortSignal) => Promise<ScanVerdict>;

@@ -6,6 +6,10 @@ export interface Situation {
   readonly command: string;
   readonly port: number;
   readonly isService: boolean;
+  /** There is a service manager that could run it. */
+  readonly canBeService: boolean;
+  /** What has to be done for Codex before anything works, or null. */
+  readonly missing: string | null;
   /** How the owner gets to see the token, in one line. */
   readonly showToken: string;
 }
@@ -16,13 +20,15 @@ export interface Paragraph {
 }
 
 export function lastWords(answers: Answers, situation: Situation): readonly Paragraph[] {
-  return [start(situation), ...chatGpt(answers, situation), firstPrompt(answers)];
+  const { missing } = situation;
+  const first = missing === null ? [] : [{ title: "First", text: missing }];
+  return [...first, start(situation), ...chatGpt(answers, situation), firstPrompt(answers)];
 }
 
-function start({ command, isService }: Situation): Paragraph {
+function start({ command, isService, canBeService }: Situation): Paragraph {
   const text = isService
     ? `The service runs it. Look at it with: ${command} service status`
-    : `${command} serve\nLet it run by itself: ${command} service install`;
+    : `${command} serve${canBeService ? `\nLet it run by itself: ${command} service install` : ""}`;
   return { title: "Start the bridge", text: `${text}\nIs all well?  ${command} doctor` };
 }
 

@@ -109,7 +109,9 @@ function showMoving({ input, output }: Place, message: string, leave: () => void
     output.write(`${CLEAR_LINE}${line.slice(0, output.columns - 1)}`);
   };
   const hear = (typed: Buffer | string): void => {
-    if (Buffer.from(typed).includes(CTRL_C)) leave();
+    if (!Buffer.from(typed).includes(CTRL_C)) return;
+    output.write(CLEAR_LINE);
+    leave();
   };
   output.write(HIDE_CURSOR);
   draw();

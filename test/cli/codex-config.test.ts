@@ -25,6 +25,8 @@ beforeEach(() => {
   home = join(base, "codex-home");
   path = join(home, "config.toml");
   mkdirSync(home);
+  mkdirSync(join(base, "bin"));
+  writeFileSync(join(base, "bin", "codex-chatgpt-mcp"), "", { mode: 0o755 });
 });
 afterEach(() => {
   rmSync(base, { recursive: true, force: true });
@@ -35,7 +37,7 @@ async function codexConfig(...argv: string[]): Promise<{ code: number; out: stri
   const code = await run(
     {
       argv: [],
-      environment: { HOME: base, CODEX_HOME: home },
+      environment: { HOME: base, CODEX_HOME: home, PATH: join(base, "bin") },
       cwd: base,
       stdout: { write: (text) => (out += text) },
       stderr: { write: (text) => (err += text) },
@@ -51,6 +53,19 @@ const server = async (): Promise<unknown> =>
   (parse((await codexConfig()).out)["mcp_servers"] as Record<string, unknown>)["chatgpt"];
 
 describe("what is printed", () => {
+  test("names Node and this installation where the program is not on PATH, as in a clone", async () => {
+    rmSync(join(base, "bin"), { recursive: true });
+    expect(await server()).toMatchObject({
+      command: process.execPath,
+      args: [expect.stringMatching(/dist\/ask-chatgpt\.js$/)],
+    });
+    mkdirSync(join(base, ".codex"));
+    const shared = await codexConfig("--write", "--project");
+    expect([shared.code, shared.err]).toEqual([0, expect.stringContaining("is not on your PATH")]);
+    const file = join(base, ".codex", "config.toml");
+    expect(readFileSync(file, "utf8")).toContain('command = "codex-chatgpt-mcp"');
+  });
+
   test("is the whole server, with time enough and every variable that it obeys", async () => {
     expect(await server()).toMatchObject({
       command: "codex-chatgpt-mcp",

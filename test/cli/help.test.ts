@@ -43,6 +43,18 @@ describe("what is not understood", () => {
       ["jobs", "list", "--jsno"],
       /^codex-gpt-bridge jobs: --jsno: is not a flag; did you mean --json\?\nTry codex-gpt-bridge jobs --help\.\n$/,
     ],
+    [
+      "an action with a slip",
+      ["jobs", "lst"],
+      /^codex-gpt-bridge jobs: there is no "lst"\.\nDid you mean list\?\nTry codex-gpt-bridge jobs --help\.\n$/,
+    ],
+    [
+      "an action that is nothing like one",
+      ["service", "xyzzy"],
+      /no "xyzzy"\.\nIt takes install, .*print\.\n/,
+    ],
+    ["an action that would steer the terminal", ["token", "\u001B[2J"], /no "\uFFFD\[2J"\.\nIt takes create/],
+    ["a tunnel with a slip", ["tunnel", "opnai"], /Did you mean openai\?/],
     ["a flag that is nothing like one", ["serve", "--yolo"], /--yolo: is not a flag\n.*--help/],
   ])("%s: exit code 2, and what was probably meant", async (_name, argv, words) => {
     const { exitCode, out, err } = await run(argv);

@@ -99,9 +99,9 @@ describe("configuration with what the owner keeps", () => {
   });
 
   it("takes no keychain's tool out of a project, and gives that part of PATH to nobody", async () => {
-    const { argvs } = installSecretTool(join(home, "app"));
+    const planted = installSecretTool(join(home, "app"));
     const { environment: filled, leftOut } = await load({}, { PATH: `${home}/app:${environment()["PATH"]}` });
-    expect([filled["PATH"], leftOut, argvs()]).toEqual([environment()["PATH"], [`${home}/app`], []]);
+    expect([filled["PATH"], leftOut, planted.argvs()]).toEqual([environment()["PATH"], [`${home}/app`], []]);
   });
 
   it("goes on without a keychain that does not answer, and says so", async () => {

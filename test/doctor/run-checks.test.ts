@@ -12,6 +12,7 @@ const context: DoctorContext = {
   version: "1.2.3",
   nodeVersion: "24.0.0",
   config: { ok: false, failure: [] },
+  storeProblems: [],
   projects: unasked,
   scan: unasked,
   state: unasked,

@@ -243,7 +243,14 @@ describe("the last words of setup", () => {
     cloudflaredTunnel: null,
     keep: new Map(),
   };
-  const situation = { command: "codex-gpt-bridge", port: 8765, isService: false, showToken: "look there" };
+  const situation = {
+    command: "codex-gpt-bridge",
+    port: 8765,
+    isService: false,
+    canBeService: false,
+    missing: null,
+    showToken: "look there",
+  };
   const wordsOf = (reach: Reach, host: string | null = null): string =>
     lastWords({ ...answers, reach, host }, situation)
       .map(({ title, text }) => `${title}\n${text}`)
@@ -260,5 +267,12 @@ describe("the last words of setup", () => {
     for (const part of [...parts, "codex-gpt-bridge serve", "bridge_status", "codex_read"])
       expect(words).toContain(part);
     expect(Math.max(...words.split("\n").map((line) => line.length))).toBeLessThanOrEqual(76);
+  });
+
+  it("begin with what is still missing, and offer a service only where one could run", () => {
+    const missing = "Codex has no account yet. Run: codex login";
+    const [first, start] = lastWords(answers, { ...situation, missing, canBeService: true });
+    expect([first?.text, start?.text]).toEqual([missing, expect.stringContaining("service install")]);
+    expect(wordsOf("local")).not.toMatch(/service install|First/);
   });
 });

@@ -14,7 +14,10 @@ export const chatgptSequence: Check = {
     const played = await playConnection(probe, credential, signal);
     if (!played.ok) {
       const { step, reason } = played.failure;
-      return broken(`${step}: ${reason}`, "restart the bridge; if it stays, report it with --bundle");
+      const next = reason.startsWith("HTTP 401")
+        ? "first what is said about the credential"
+        : "restart the bridge; if it stays, report it with --bundle";
+      return broken(`${step}: ${reason}`, next);
     }
     const { toolNames, fingerprint, steps } = played.value;
     if (fingerprint !== null && fingerprint !== (await toolsFingerprint())) {

@@ -6,9 +6,13 @@ export const token: Check = {
   name: "token",
   title: "credential",
 
-  async run({ config, credential, mayAnybodyCall, bridge, probe }, signal) {
+  async run({ config, credential, storeProblems, mayAnybodyCall, bridge, probe }, signal) {
     if (!config.ok) return skipped("the configuration has to be right first");
     const { noAuth, token: own } = config.value;
+    const [unread] = storeProblems;
+    if (credential === null && unread !== undefined) {
+      return broken(`what is kept cannot be read: ${unread}`, "repair that file, or unlock the keychain");
+    }
     if (credential === null) {
       return (await mayAnybodyCall())
         ? fine("callers have their own; doctor knows none that it could send")
