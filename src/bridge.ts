@@ -24,7 +24,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const { main } = await import("./cli/main.ts");
-process.exitCode = await main({
+const running = main({
   argv: process.argv.slice(2),
   environment: process.env,
   cwd: process.cwd(),
@@ -45,4 +45,10 @@ process.exitCode = await main({
   exitNow(code) {
     process.exit(code);
   },
+});
+process.exitCode = await running.catch((error: unknown) => {
+  // A disk that is full or a file that may not be read is no bug of ours: one line, no stack.
+  if (!(error instanceof Error && "syscall" in error)) throw error;
+  console.error(`codex-gpt-bridge: ${error.message}`);
+  return 1;
 });

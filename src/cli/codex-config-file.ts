@@ -37,7 +37,11 @@ export async function addTable(path: string, table: string): Promise<Result<"add
   if (!isOnlyAddition(before, whole, wanted, parse)) {
     return fail(`${path} is written in a way to which nothing can be added at its end`);
   }
-  await replace(target, whole);
+  try {
+    await replace(target, whole);
+  } catch (error) {
+    return fail(`${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+  }
   return ok("added");
 }
 

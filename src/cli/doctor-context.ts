@@ -1,6 +1,6 @@
 /** What the doctor's checks look through: the same adapters as the bridge's own, made only when a check asks. */
 import { existsSync } from "node:fs";
-import { access, constants, stat } from "node:fs/promises";
+import { access, constants, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
 import { createConfinementProof } from "../codex/confinement-proof.ts";
@@ -163,6 +163,8 @@ async function lookAtCodex(
   };
 }
 
+const LEAST_FREE_BYTES = 1024 * 1024;
+
 async function lookAtState(config: Config, environment: Terminal["environment"]): Promise<StateFacts> {
   const directory = config.stateDir;
   const none = { directory, mode: null, isLocked: false };
@@ -177,7 +179,10 @@ async function lookAtState(config: Config, environment: Terminal["environment"])
   const mode = found.mode & 0o777;
   const facts = { directory, kind: "directory", mode, isLocked: await isStateLocked(directory) } as const;
   if (misplaced !== undefined) return { ...facts, problem: `${misplaced.setting}: ${misplaced.problem}` };
-  return { ...facts, problem: (await isWritable(directory)) ? null : `${directory} cannot be written` };
+  if (!(await isWritable(directory))) return { ...facts, problem: `${directory} cannot be written` };
+  const { bavail, bsize } = await statfs(directory);
+  const isFull = bavail * bsize < LEAST_FREE_BYTES;
+  return { ...facts, problem: isFull ? `the disk of ${directory} is full` : null };
 }
 
 async function isWritable(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** The service manager of this machine, or of the one that was asked for. */
-import { homedir } from "node:os";
+import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { findProgram } from "../lib/find-program.ts";
 import { fail, ok } from "../lib/result.ts";
@@ -29,7 +29,7 @@ export function serviceManagerFor(platform: string, environment: Environment): S
 }
 
 export function homeOf({ HOME: home }: Environment): string {
-  return home === undefined || home === "" ? homedir() : home;
+  return home !== undefined && isAbsolute(home) ? home : userInfo().homedir;
 }
 
 /** What the system's own tools get to see of the environment. */

@@ -2,7 +2,7 @@
  * Flags, environment and config file in, one Config or every problem at once out. A flag beats the environment,
  * the environment beats the file, the file beats the default.
  */
-import { homedir } from "node:os";
+import { userInfo } from "node:os";
 import { basename, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { fail, ok, type Result } from "../lib/result.ts";
@@ -145,7 +145,9 @@ export function defaultDirectory(
   variable: string,
   fallback: string,
 ): string {
-  const { HOME: home = homedir() } = sources.environment;
+  const { HOME: named = "" } = sources.environment;
+  // Below a HOME that is no absolute path it would be the current directory that decides.
+  const home = isAbsolute(named) ? named : userInfo().homedir;
   const base = sources.environment[variable];
   return join(base !== undefined && isAbsolute(base) ? base : join(home, fallback), "codex-gpt-bridge");
 }
@@ -157,7 +159,10 @@ function toProjects(
   problems: ConfigProblem[],
 ): Config["projects"] {
   const roots = [...(config.root === undefined ? [] : [config.root]), ...(config.roots ?? [])];
-  const wanted = [...roots.map(parseRoot), ...fromFile];
+  const named = roots.map(parseRoot);
+  // What a table of the file describes already is not another project.
+  const more = named.filter((root) => !fromFile.some((table) => isSameProject(root, table, cwd)));
+  const wanted = [...more, ...fromFile];
   if (wanted.length === 0 && problems.length === 0) wanted.push({ path: cwd });
   const names = new Set<string>();
   const projects = [];
@@ -175,6 +180,11 @@ function toProjects(
     projects.push({ ...project, path, name });
   }
   return projects;
+}
+
+function isSameProject(root: ProjectSetting, table: ProjectSetting, cwd: string): boolean {
+  if (resolve(cwd, root.path) !== resolve(cwd, table.path)) return false;
+  return root.name === undefined || root.name === (table.name ?? basename(table.path));
 }
 
 function parseRoot(entry: string): ProjectSetting {

@@ -52,6 +52,15 @@ async function codexConfig(...argv: string[]): Promise<{ code: number; out: stri
 const server = async (): Promise<unknown> =>
   (parse((await codexConfig()).out)["mcp_servers"] as Record<string, unknown>)["chatgpt"];
 
+test.runIf(process.platform === "linux")("a file that cannot be written is told in words", async () => {
+  home = "/proc";
+  const { code, err } = await codexConfig("--write");
+  expect([code, err]).toEqual([
+    1,
+    expect.stringMatching(/config\.toml cannot be written: .*\nNothing was changed/),
+  ]);
+});
+
 describe("what is printed", () => {
   test("names Node and this installation where the program is not on PATH, as in a clone", async () => {
     rmSync(join(base, "bin"), { recursive: true });

@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import { describe, expect, test } from "vitest";
 import { loadConfig, type Config, type ConfigProblem } from "../../src/config/load.ts";
 
@@ -262,6 +263,34 @@ describe("the config file", () => {
   ])("with mode $mode is read: $fine", async ({ mode, fine }) => {
     const problems = await problemsOf({ files: { [FILE]: { text: "port = 1", mode } } });
     expect(problems).toEqual(fine ? [] : [`${FILE}: can be written by others; run: chmod go-w`]);
+  });
+
+  test.each(["", "rel", "./here"])(
+    "lies below the user's own home where HOME is %j, never here",
+    async (HOME) => {
+      const { homedir } = userInfo();
+      expect((await configOf({ environment: { HOME } })).stateDir).toBe(
+        `${homedir}/.local/state/codex-gpt-bridge`,
+      );
+      const asked: string[] = [];
+      await loadConfig({
+        flags: {},
+        environment: { HOME },
+        cwd: "/srv/here",
+        readFile: async (path) => (asked.push(path), null),
+      });
+      expect(asked).toEqual([`${homedir}/.config/codex-gpt-bridge/config.toml`]);
+    },
+  );
+
+  test("may describe a project that is named by flag or variable, too: it is one project", async () => {
+    const file = '[[projects]]\npath = "/srv/app"\nwrite = true\n';
+    for (const given of [{ flags: { root: "/srv/app/" } }, { env: { ROOTS: "app=/srv/app" } }]) {
+      const { projects } = await configOf({ file, ...given });
+      expect(projects).toEqual([{ name: "app", path: "/srv/app", write: true }]);
+    }
+    const other = await problemsOf({ file, flags: { root: "/opt/app" } });
+    expect(other).toEqual(["roots: two projects are called app"]);
   });
 
   test("of another user is not read, whatever its mode", async () => {
