@@ -1,8 +1,9 @@
 /** The projects of the configuration as they are on disk, at start and again before each turn. */
 import { realpath } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve, sep } from "node:path";
 import { codexHome } from "../codex/environment.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
+import { toEnvironmentName } from "../config/names.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { isSameDirectory, type Project, type ScanVerdict } from "../policy/decide.ts";
 import { decideDenied } from "../policy/deny.ts";
@@ -36,9 +37,12 @@ export async function identifyProjects(config: Config): Promise<Result<Project[]
   return problems.length === 0 ? ok(projects) : fail(problems);
 }
 
+/** Started outside any sandbox. */
+const PROGRAMS = ["codex", "tunnelClient", "cloudflared"] as const;
+
 /**
- * What only the disk can tell of a configuration: a link may lead what steers the bridge or Codex into a project, where
- * Codex could read or change it.
+ * What only the disk can tell of a configuration: a link may lead what steers the bridge or Codex, or a program that is
+ * named by its path, into a project, where Codex could read or change it.
  */
 export async function judgePlaces(
   config: Config,
@@ -54,6 +58,10 @@ export async function judgePlaces(
         { setting: "the config directory", path: dirname(exceptionsFileOf(config, environment)) }
       : { setting: "the config file", path: config.configFile },
     ...(home === null ? [] : [{ setting: "the directory of Codex (CODEX_HOME)", path: home }]),
+    ...PROGRAMS.filter((name) => config[name].includes(sep)).map((name) => ({
+      setting: toEnvironmentName(name),
+      path: resolve(config[name]),
+    })),
   ];
   for (const { setting, path } of places) {
     const real = await realpath(path).catch(() => path);

@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, realpath, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { identifyProjects, judgePlaces, recheckGrant } from "../../src/cli/projects.ts";
 import { loadConfig, type Config } from "../../src/config/load.ts";
+import { toEnvironmentName } from "../../src/config/names.ts";
 import type { ScanVerdict } from "../../src/policy/decide.ts";
 import { grantFor, grantForTest, identityOf } from "../support/grant.ts";
 
@@ -96,6 +97,22 @@ describe("places", () => {
     const problems = await judgePlaces(await configWith(join(scratch, "elsewhere")), [project], environment);
     expect(problems.map(({ setting }) => setting)).toContainEqual(expect.stringContaining(row.told));
   });
+
+  test.each(["codex", "tunnelClient", "cloudflared"] as const)(
+    "a program that is named by a path into a project is told: %s",
+    async (name) => {
+      const root = await identityOf(join(scratch, "app"));
+      const project = { name: "app", root, write: null, secrets: "off", model: null, effort: null } as const;
+      const config = await configWith(join(scratch, "elsewhere"));
+      await writeFile(join(scratch, "app", "program"), "", { mode: 0o755 });
+      await symlink(join(scratch, "app", "program"), join(scratch, "link"));
+      const toldOf = async (path: string) => judgePlaces({ ...config, [name]: path }, [project]);
+      for (const path of [join(scratch, "app", "program"), join(scratch, "link")]) {
+        expect(await toldOf(path)).toEqual([expect.objectContaining({ setting: toEnvironmentName(name) })]);
+      }
+      for (const path of ["program", "/usr/bin/program"]) expect(await toldOf(path)).toEqual([]);
+    },
+  );
 
   test("a project whose own path Codex would read as a pattern is told", async () => {
     await mkdir(join(scratch, "[app]"));
