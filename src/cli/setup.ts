@@ -138,7 +138,7 @@ async function finish(
   flags: Flags,
   ask: Asker,
   answers: Answers,
-  { applied, port, missing }: Gathered & { applied: Applied; missing: string | null },
+  { applied, configFile, port, missing }: Gathered & { applied: Applied; missing: string | null },
 ): Promise<number> {
   const { stdout } = terminal;
   for (const line of applied.done) stdout.write(`${line}\n`);
@@ -158,6 +158,7 @@ async function finish(
   const isService = installed === EXIT_FINE;
   for (const { title, text } of lastWords(answers, {
     command,
+    flags: flags["config"] === undefined ? "" : ` --config ${quoted(configFile)}`,
     port,
     isService,
     canBeService: usable,
@@ -167,6 +168,11 @@ async function finish(
     stdout.write(`\n${title}\n${text.replaceAll(/^(?=.)/gm, "  ")}\n`);
   }
   return flags["service"] === true && !isService ? EXIT_FAILED : EXIT_FINE;
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function refuse(terminal: Terminal, why: string, code: number): number {

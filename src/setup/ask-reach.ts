@@ -1,5 +1,5 @@
 /** How ChatGPT reaches the bridge, and what that way needs: keys, an id, a host name. */
-import { isStorable, type SecretItemName } from "../keychain/secret-items.ts";
+import { isStorable, secretItems, type SecretItemName } from "../keychain/secret-items.ts";
 import type { Answers, Reach } from "./answers.ts";
 import type { Asker, Check } from "./asker.ts";
 import type { Beforehand, Machine } from "./interview.ts";
@@ -90,7 +90,10 @@ async function askOpenai(ask: Asker, before: Beforehand): Promise<Map<SecretItem
   if (inEnvironment !== undefined) keep.set("controlPlaneTunnelId", inEnvironment);
   else if (!isKept || !(await stays(ask, "The tunnel's id"))) {
     const message = "Tunnel id:";
-    const id = await ask.text({ message, first: "", hint: "tunnel_…", check: checkTunnelId });
+    const check: Check = before.isPerson
+      ? checkTunnelId
+      : () => `set ${secretItems.controlPlaneTunnelId.variable}`;
+    const id = await ask.text({ message, first: "", hint: "tunnel_…", check });
     keep.set("controlPlaneTunnelId", id);
   }
   for (const [name, key] of await askKeys(ask, before, { controlPlaneApiKey: "API key of the tunnel:" })) {
@@ -126,7 +129,7 @@ async function askCloudflare(
 /** Keys that are needed: from the environment, from the store, or typed; never shown. */
 async function askKeys(
   ask: Asker,
-  { given, kept }: Beforehand,
+  { given, kept, isPerson }: Beforehand,
   questions: Partial<Record<SecretItemName, string>>,
 ): Promise<Map<SecretItemName, string>> {
   const keep = new Map<SecretItemName, string>();
@@ -134,7 +137,8 @@ async function askKeys(
     const inEnvironment = given.get(name);
     if (inEnvironment !== undefined) keep.set(name, inEnvironment);
     else if (!kept.has(name) || !(await stays(ask, message.replace(/:$/, "")))) {
-      keep.set(name, await ask.secret({ message, check: checkKey }));
+      const check: Check = isPerson ? checkKey : () => `set ${secretItems[name].variable}`;
+      keep.set(name, await ask.secret({ message, check }));
     }
   }
   return keep;
@@ -146,13 +150,15 @@ async function stays(ask: Asker, what: string): Promise<boolean> {
 
 async function askHost(
   ask: Asker,
-  { host, existing }: Beforehand,
+  { host, existing, isPerson }: Beforehand,
   message: string,
   key: string,
 ): Promise<string> {
   const known = existing.values[key];
   const first = host ?? (typeof known === "string" ? known : "");
-  return (await ask.text({ message, first, hint: "bridge.example.com", check: checkHost })).toLowerCase();
+  const check: Check =
+    isPerson || first !== "" ? checkHost : () => `give it with --${key.replaceAll("_", "-")}`;
+  return (await ask.text({ message, first, hint: "bridge.example.com", check })).toLowerCase();
 }
 
 const checkTunnelId: Check = (answer) =>

@@ -7,7 +7,9 @@ export function createGivenAsker(write: (text: string) => unknown): Asker {
   };
   const checked = (message: string, answer: string, check: Check): string => {
     const problem = check(answer);
-    if (problem !== undefined) throw new UnfitAnswer(`${message} ${answer}: ${problem}`);
+    const asked = message.replace(/:$/, "");
+    const given = answer === "" ? "" : ` ${answer}`;
+    if (problem !== undefined) throw new UnfitAnswer(`${asked}${given}: ${problem}`);
     return answer;
   };
   return {

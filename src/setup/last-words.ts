@@ -4,6 +4,8 @@ import type { Answers } from "./answers.ts";
 export interface Situation {
   /** How this program is called here. */
   readonly command: string;
+  /** Flags that each command needs to find this configuration: empty, or with a space before them. */
+  readonly flags: string;
   readonly port: number;
   readonly isService: boolean;
   /** There is a service manager that could run it. */
@@ -25,11 +27,11 @@ export function lastWords(answers: Answers, situation: Situation): readonly Para
   return [...first, start(situation), ...chatGpt(answers, situation), firstPrompt(answers)];
 }
 
-function start({ command, isService, canBeService }: Situation): Paragraph {
+function start({ command, flags, isService, canBeService }: Situation): Paragraph {
   const text = isService
-    ? `The service runs it. Look at it with: ${command} service status`
-    : `${command} serve${canBeService ? `\nLet it run by itself: ${command} service install` : ""}`;
-  return { title: "Start the bridge", text: `${text}\nIs all well?  ${command} doctor` };
+    ? `The service runs it. Look at it with: ${command} service status${flags}`
+    : `${command} serve${flags}${canBeService ? `\nLet it run by itself: ${command} service install${flags}` : ""}`;
+  return { title: "Start the bridge", text: `${text}\nIs all well?  ${command} doctor${flags}` };
 }
 
 const NEW_SERVER =
@@ -38,7 +40,7 @@ const NEW_SERVER =
   "2. Plugins → + → Add custom MCP server\n" +
   "3. Name: codex-gpt-bridge";
 
-function chatGpt({ reach, host }: Answers, { command, port, showToken }: Situation): Paragraph[] {
+function chatGpt({ reach, host }: Answers, { command, flags, port, showToken }: Situation): Paragraph[] {
   const title = "In ChatGPT";
   const end = "In a new chat: + → codex-gpt-bridge";
   switch (reach) {
@@ -56,7 +58,7 @@ function chatGpt({ reach, host }: Answers, { command, port, showToken }: Situati
           title,
           text:
             `${NEW_SERVER}\n4. Connection: Server URL\n   https://${host ?? "<host>"}/mcp\n5. Authentication: OAuth → Create; the browser asks for a passcode:\n` +
-            `   ${command} sign-in passcode\n${end}`,
+            `   ${command} sign-in passcode${flags}\n${end}`,
         },
       ];
     case "quick":
@@ -72,7 +74,7 @@ function chatGpt({ reach, host }: Answers, { command, port, showToken }: Situati
           title: "Programs on this machine",
           text: `http://127.0.0.1:${port}/mcp, with the header\nAuthorization: Bearer <token>. The token:\n${showToken}`,
         },
-        { title, text: `It needs a way in first: ${command} setup, again` },
+        { title, text: `It needs a way in first: ${command} setup${flags}, again` },
       ];
   }
 }

@@ -249,6 +249,15 @@ describe("codex-gpt-bridge setup --yes", () => {
     expect(existsSync(dirname(config))).toBe(false);
   });
 
+  it("says how to start with a config file of another name", async () => {
+    const file = join(home, "it's mine.toml");
+    const { code, out } = await setup(["--yes", "--root", "app", "--config", file]);
+    expect(code).toBe(0);
+    for (const command of ["serve", "doctor"]) {
+      expect(out).toContain(` ${command} --config '${home}/it'\\''s mine.toml'\n`);
+    }
+  });
+
   it("follows a link to the config file", async () => {
     const dotfiles = join(home, "dotfiles.toml");
     writeFileSync(dotfiles, "port = 8001\n", { mode: 0o600 });
@@ -296,7 +305,19 @@ describe("codex-gpt-bridge setup --yes", () => {
       "OpenAI's tunnel without its id",
       ["--yes", "--root", "app", "--tunnel", "openai"],
       null,
-      /tunnel_ and 32/,
+      /Tunnel id: set CONTROL_PLANE_TUNNEL_ID/,
+    ],
+    [
+      "ngrok without its key",
+      ["--yes", "--root", "app", "--tunnel", "ngrok"],
+      null,
+      /authtoken: set NGROK_AUTHTOKEN/,
+    ],
+    [
+      "Cloudflare's tunnel without a host name",
+      ["--yes", "--root", "app", "--tunnel", "cloudflared"],
+      null,
+      /routes to it: give it with --cloudflared-hostname/,
     ],
   ])("refuses %s, and changes nothing", async (_name, argv, before, why) => {
     if (before !== null) writeConfig(before);

@@ -245,6 +245,7 @@ describe("the last words of setup", () => {
   };
   const situation = {
     command: "codex-gpt-bridge",
+    flags: "",
     port: 8765,
     isService: false,
     canBeService: false,
