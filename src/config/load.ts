@@ -6,6 +6,7 @@ import { userInfo } from "node:os";
 import { basename, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { fail, ok, type Result } from "../lib/result.ts";
+import { isInside } from "../workspace/directory.ts";
 import { judgeConfig } from "./judge.ts";
 import { toEnvironmentName, toFileKey, toFlag } from "./names.ts";
 import { projectSetting, settingNames, settings, type ProjectSetting, type Settings } from "./settings.ts";
@@ -64,8 +65,16 @@ export async function loadConfig(sources: ConfigSources): Promise<Result<Config,
   };
   const judged = judgeConfig(config, (name) => given.get(name)?.from ?? toEnvironmentName(name));
   problems.push(...judged.filter(({ setting }) => !wrong.has(setting)));
+  const isNamed = [values.root, ...(values.roots ?? []), ...file.projects].some((root) => root !== undefined);
+  if (judged.length > 0 && !isNamed && isInside(sources.cwd, config.stateDir)) problems.unshift(NO_PROJECT);
   return problems.length === 0 ? ok(config) : fail(problems);
 }
+
+/** For somebody who starts it in the home directory, before setup. */
+const NO_PROJECT: ConfigProblem = {
+  setting: "--root",
+  problem: "is not given, and the current directory cannot be a project; run: codex-gpt-bridge setup",
+};
 
 /** A setting that is wrong counts as its default, so that what else is wrong is seen too. */
 function parseSettings(given: Given, problems: ConfigProblem[]): Settings {

@@ -293,6 +293,22 @@ describe("the config file", () => {
     expect(other).toEqual(["roots: two projects are called app"]);
   });
 
+  test("that is not there yet is told first to who starts the bridge in the home directory", async () => {
+    const loaded = await loadConfig({
+      flags: {},
+      environment: { HOME: "/srv/here" },
+      cwd: "/srv/here",
+      readFile: async () => null,
+    });
+    expect(loaded).toMatchObject({
+      ok: false,
+      failure: [
+        { setting: "--root", problem: expect.stringContaining("run: codex-gpt-bridge setup") as string },
+        { setting: "CODEX_GPT_BRIDGE_STATE_DIR" },
+      ],
+    });
+  });
+
   test("of another user is not read, whatever its mode", async () => {
     const problems = await problemsOf({ files: { [FILE]: { text: "port = 1", isForeign: true } } });
     expect(problems).toEqual([`${FILE}: belongs to another user, who could change it; make one of your own`]);
