@@ -14,6 +14,7 @@ import { SECRETS_IN_FILE } from "../setup/plan.ts";
 import { readConfigFile } from "./config-file.ts";
 import { isSecretSetting } from "./doctor-secrets.ts";
 import type { Flags } from "./flags.ts";
+import { homeOf } from "./service-manager.ts";
 import type { Terminal } from "./terminal.ts";
 import { trustPath } from "./trusted-path.ts";
 import { openOwnStores } from "./with-secrets.ts";
@@ -69,7 +70,8 @@ export async function gatherBeforehand(
   if (!read.ok || problems.length > 0) return fail(problems);
   const existing = read.value;
   const roots = rootsOf(flags, terminal.environment).map((root) => absolute(root, cwd));
-  const places = [...existing.projects.map(({ path }) => path), ...roots.map(pathOf)];
+  const home = homeOf(terminal.environment);
+  const places = [...existing.projects.map(({ path }) => path), ...roots.map((root) => pathOf(root, home))];
   const { environment } = await trustPath(terminal.environment, places);
   const stores = await openOwnStores({ configFile }, environment);
   const kept = await readSecrets(stores, secretItemNames);
@@ -176,8 +178,9 @@ function absolute(root: string, cwd: string): string {
   return absolutePath(root, cwd);
 }
 
-function pathOf(root: string): string {
-  return /^[\w][\w.-]*=(.+)$/s.exec(root)?.[1] ?? root;
+function pathOf(root: string, home: string): string {
+  const path = /^[\w][\w.-]*=(.+)$/s.exec(root)?.[1] ?? root;
+  return path.startsWith("~/") ? join(home, path.slice(2)) : path;
 }
 
 function absolutePath(path: string, cwd: string): string {

@@ -204,7 +204,7 @@ describe("codex-gpt-bridge setup --yes", () => {
   it.each(["codex", "secret-tool"])("runs no %s out of a project, wherever PATH leads", async (name) => {
     const wasRun = plant(join(home, "app", "bin", name));
     const PATH = `${home}/app/bin:${dirname(process.execPath)}`;
-    for (const more of [["--root", "app"], []]) {
+    for (const more of [["--root", "~/app"], []]) {
       const { code } = await setup(["--yes", ...more], { PATH, XDG_RUNTIME_DIR: home });
       expect([code, wasRun()]).toEqual([0, false]);
     }
