@@ -209,7 +209,12 @@ describe("before the port is open", () => {
       env: openaiKeys(),
       says: [/CODEX_GPT_BRIDGE_HEADER_SECRET: is not set/],
     },
-    { name: "a tunnel that nobody knows", argv: ["tunnel", "tailscale"], env: {}, says: [/Usage:/] },
+    {
+      name: "a tunnel that nobody knows",
+      argv: ["tunnel", "tailscale"],
+      env: {},
+      says: [/no "tailscale"/, /It takes openai, ngrok, cloudflared/],
+    },
     { name: "no tunnel", argv: ["tunnel"], env: {}, says: [/Usage:/] },
   ])("$name: exit code 2, with every problem by its name", async ({ argv, env, says }) => {
     const { exitCode, stderr } = await runDoor({ argv, env });
