@@ -106,7 +106,8 @@ describe("places", () => {
       const config = await configWith(join(scratch, "elsewhere"));
       await writeFile(join(scratch, "app", "program"), "", { mode: 0o755 });
       await symlink(join(scratch, "app", "program"), join(scratch, "link"));
-      const toldOf = async (path: string) => judgePlaces({ ...config, [name]: path }, [project]);
+      const toldOf = async (path: string) =>
+        judgePlaces({ ...config, [name]: path }, [project], { HOME: scratch });
       for (const path of [join(scratch, "app", "program"), join(scratch, "link")]) {
         expect(await toldOf(path)).toEqual([expect.objectContaining({ setting: toEnvironmentName(name) })]);
       }
