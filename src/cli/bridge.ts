@@ -17,6 +17,7 @@ import type { Config } from "../config/load.ts";
 import { callOf, createApp, type BridgeApp } from "../http/app.ts";
 import { JOB_ID_LENGTH } from "../jobs/job.ts";
 import { createRunner } from "../jobs/runner.ts";
+import { createWatchedBackend } from "../jobs/watched-backend.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { plainIds } from "../lib/plain-id.ts";
@@ -30,7 +31,7 @@ import { FIRST_LOOK_MS } from "../workspace/workspace.ts";
 import { grantForCanary } from "./canary-grant.ts";
 import { createCodexDriver } from "./codex-driver.ts";
 import { authName, createDoorCheck } from "./door-check.ts";
-import { createDiskWorkspace } from "./disk-workspace.ts";
+import { createDiskWatch, createDiskWorkspace } from "./disk-workspace.ts";
 import { createJobEnds } from "./job-ends.ts";
 import { identifyProjects, recheckGrant } from "./projects.ts";
 import { allowedHostsOf, openSignIn, ownSecrets } from "./sign-in-parts.ts";
@@ -138,7 +139,7 @@ export async function createBridge(
   const jobEnds = createJobEnds({ audit, auditDirectory, ends: storage.ends, log });
   await jobEnds.recordMissing();
   const runner = createRunner({
-    backend: codex,
+    backend: createWatchedBackend(codex, createDiskWatch()),
     jobs,
     threads,
     clock,

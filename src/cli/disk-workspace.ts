@@ -1,5 +1,6 @@
 /** The workspace on this disk, with the owner's exceptions: read for every scan, so that one counts at once. */
 import type { Config } from "../config/load.ts";
+import type { ChangeWatch } from "../jobs/change-watch.ts";
 import { systemClock } from "../lib/clock.ts";
 import { readExceptions } from "../workspace/exceptions.ts";
 import { createWorkspace, type WorkspaceParts } from "../workspace/workspace.ts";
@@ -28,4 +29,24 @@ export function createDiskWorkspace(
     onFindings,
     onSecrets,
   });
+}
+
+/** Loaded with the first turn that may write. */
+export function createDiskWatch(): ChangeWatch {
+  let loaded: Promise<ChangeWatch> | null = null;
+  return {
+    begin(root) {
+      loaded ??= import("../workspace/tree-watch.ts").then(({ createTreeWatch }) => createTreeWatch());
+      const begun = loaded.then((watch) => watch.begin(root));
+      return {
+        looked: begun.then(async (tree) => tree.looked),
+        changes: async (signal) => (await begun).changes(signal),
+        release() {
+          void begun.then((tree) => {
+            tree.release();
+          });
+        },
+      };
+    },
+  };
 }

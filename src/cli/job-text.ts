@@ -1,4 +1,5 @@
 /** A job as its owner reads it: a row of 79 columns, a page, a line of its story, a line of its progress. Pure. */
+import { toChangesNote } from "../jobs/changes-note.ts";
 import { isFinal, JOB_ID_LENGTH, type JobEvent, type JobRecord } from "../jobs/job.ts";
 import { toShown } from "./command-flags.ts";
 import { toTableLine } from "./table.ts";
@@ -43,6 +44,8 @@ export function toPage(job: JobRecord, events: readonly JobEvent[], now: number)
     toShown(`  ${kind.padEnd(6)} ${path} (+${additions ?? "?"} -${deletions ?? "?"})`),
   );
   if (changes.length > 0) lines.push("", "changes", ...changes);
+  const note = toChangesNote(job);
+  if (note !== null) lines.push("", note);
   if (events.length > 0) lines.push("", "story", ...events.map((event) => `  ${toStory(event)}`));
   if (job.answer !== null) lines.push("", "answer", ...job.answer.split("\n").map(toShown));
   return `${lines.join("\n")}\n`;

@@ -5,6 +5,7 @@ import type { Failure } from "../policy/failure.ts";
 import type { Grant } from "../policy/grant.ts";
 import type { CodexInstall } from "./install.ts";
 import type { CodexEvent, FileChange, Usage } from "./events.ts";
+import type { CommandChanges } from "./seen-changes.ts";
 
 export type BackendKind = "app-server" | "mcp-server";
 
@@ -25,6 +26,8 @@ export interface TurnRequest {
   readonly outputSchema: unknown;
   /** The project's own AGENTS.md, handed over because Codex does not load it from an untrusted project; or null. */
   readonly projectInstructions: string | null;
+  /** The turn does not begin before this settles (it never rejects); its thread may be opened meanwhile. */
+  readonly beforeTurn?: Promise<void>;
   /** URL of a model on loopback that plays this turn instead of the user's own. For the canary alone. */
   readonly standInModelUrl?: string;
 }
@@ -36,6 +39,8 @@ export interface TurnOutcome {
   /** Codex's final message; null when there is none. */
   readonly answer: string | null;
   readonly changes: readonly FileChange[];
+  /** What commands changed, where somebody looked; a backend itself knows its patches only. */
+  readonly commandChanges?: CommandChanges | null;
   /** Unified diff of the whole turn, or null. */
   readonly diff: string | null;
   readonly usage: Usage | null;

@@ -21,7 +21,7 @@ export type CodexEvent =
   | { readonly type: "retrying"; readonly message: string }
   | { readonly type: "warning"; readonly message: string };
 
-/** `path` is relative to the project's root where it lies below it. Counts are null where Codex gave no diff. */
+/** `path` is relative to the project's root where it lies below it. Counts are null where a command changed the file. */
 export interface FileChange {
   readonly path: string;
   readonly kind: "add" | "update" | "delete";

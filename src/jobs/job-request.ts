@@ -48,6 +48,7 @@ export function toJobRecord(request: JobRequest, jobId: string, now: number): Jo
     wantsOutput: request.outputSchema !== null,
     output: null,
     changes: [],
+    commandChanges: null,
     diff: null,
     diffTruncated: false,
     usage: null,

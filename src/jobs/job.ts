@@ -3,6 +3,7 @@
  * docs/storage.md shows each record as an example.
  */
 import type { FileChange, Usage } from "../codex/events.ts";
+import type { CommandChanges } from "../codex/seen-changes.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { Sandbox } from "../policy/grant.ts";
 
@@ -46,6 +47,8 @@ export interface JobRecord {
   /** The answer parsed, when the caller gave an output schema. */
   readonly output: unknown;
   readonly changes: readonly FileChange[];
+  /** What commands changed besides; null where none ran, or the job may not write. */
+  readonly commandChanges: CommandChanges | null;
   readonly diff: string | null;
   readonly diffTruncated: boolean;
   readonly usage: Usage | null;

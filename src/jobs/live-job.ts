@@ -160,6 +160,7 @@ export function createLiveJob(
       const ending = {
         answer: redactOrNull(outcome.answer),
         changes: redactPaths(outcome.changes.length > 0 ? outcome.changes : record.changes),
+        commandChanges: outcome.commandChanges ?? null,
         diff: redactOrNull(outcome.diff) ?? record.diff,
         usage: outcome.usage,
         failure: failure === null ? null : redactFailure(failure),

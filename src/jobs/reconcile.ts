@@ -27,6 +27,18 @@ export async function findEnd(
   parts: ReconcileParts,
   closing: AbortSignal,
 ): Promise<TurnOutcome | null> {
+  const outcome = await readEnd(entry, parts, closing);
+  const { sandbox } = entry.record();
+  // What its commands changed cannot be told any more: nobody knows how the files were before.
+  const isUnseen = outcome !== null && outcome.turnId !== null && sandbox === "workspace-write";
+  return isUnseen ? { ...outcome, commandChanges: { files: 0, unlisted: 0, gap: "restarted" } } : outcome;
+}
+
+async function readEnd(
+  entry: LiveJob,
+  parts: ReconcileParts,
+  closing: AbortSignal,
+): Promise<TurnOutcome | null> {
   const { backend, clock } = parts;
   const { threadId, turnId, project, lastMessage } = entry.record();
   if (threadId === null || turnId === null) return cutOff(threadId, null, lastMessage);

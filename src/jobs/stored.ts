@@ -3,6 +3,7 @@
  * record; docs/storage.md shows each as an example, and a test reads those examples through here.
  */
 import { z } from "zod";
+import { GAPS } from "../codex/seen-changes.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { JobRecord, ThreadRecord } from "./job.ts";
 
@@ -41,6 +42,11 @@ const jobRecord = z.strictObject({
       deletions: count.nullable(),
     }),
   ),
+  // Not in rows of the first versions.
+  commandChanges: z
+    .strictObject({ files: count, unlisted: count, gap: z.enum(GAPS).nullable() })
+    .nullable()
+    .default(null),
   diff: text.nullable(),
   diffTruncated: z.boolean(),
   usage: z

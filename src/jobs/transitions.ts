@@ -1,5 +1,6 @@
 /** How a job may change. Pure: a record and what happened in, a new record out. A finished job never changes again. */
 import type { Usage, FileChange } from "../codex/events.ts";
+import type { CommandChanges } from "../codex/seen-changes.ts";
 import type { Failure } from "../policy/failure.ts";
 import { cutText } from "../lib/cut-text.ts";
 import { isFinal, type FinalState, type JobRecord, type Progress } from "./job.ts";
@@ -11,6 +12,7 @@ const MAX_CHANGES = 500;
 export interface Ending {
   readonly answer: string | null;
   readonly changes: readonly FileChange[];
+  readonly commandChanges: CommandChanges | null;
   readonly diff: string | null;
   readonly usage: Usage | null;
   readonly failure: Failure | null;
@@ -50,9 +52,11 @@ export function noteChanges(job: JobRecord, changes: readonly FileChange[], diff
 export function endJob(job: JobRecord, ending: Ending, now: number): JobRecord {
   if (isFinal(job.state)) return job;
   const answer = ending.answer === null ? null : cutText(ending.answer, MAX_ANSWER_BYTES);
+  const filesChanged = ending.changes.length + (ending.commandChanges?.unlisted ?? 0);
   return {
     ...job,
-    ...boundedChanges(ending.changes, ending.diff),
+    ...boundedChanges(ending.changes, ending.diff, filesChanged),
+    commandChanges: ending.commandChanges,
     state: finalStateOf(ending.failure),
     // A clock that was put back must not make a job end before it began.
     finishedAt: Math.max(now, job.startedAt ?? job.createdAt),
@@ -61,7 +65,7 @@ export function endJob(job: JobRecord, ending: Ending, now: number): JobRecord {
     answerTruncated: answer?.wasCut ?? false,
     output: job.wantsOutput && ending.answer !== null ? parseOutput(ending.answer) : null,
     usage: ending.usage ?? job.usage,
-    progress: { ...job.progress, phase: "finished", filesChanged: ending.changes.length },
+    progress: { ...job.progress, phase: "finished", filesChanged },
     failure: ending.failure,
   };
 }
@@ -71,12 +75,12 @@ function finalStateOf(failure: Failure | null): FinalState {
   return failure.code === "cancelled" ? "cancelled" : "failed";
 }
 
-function boundedChanges(changes: readonly FileChange[], diff: string | null) {
+function boundedChanges(changes: readonly FileChange[], diff: string | null, all = changes.length) {
   const cut = diff === null ? null : cutText(diff, MAX_DIFF_BYTES);
   return {
     changes: changes.slice(0, MAX_CHANGES),
     diff: cut?.text ?? null,
-    diffTruncated: (cut?.wasCut ?? false) || changes.length > MAX_CHANGES,
+    diffTruncated: (cut?.wasCut ?? false) || all > Math.min(changes.length, MAX_CHANGES),
   };
 }
 

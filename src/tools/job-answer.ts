@@ -1,5 +1,6 @@
 /** The one answer shape of all job tools: its schema, and a job record in that shape. */
 import { z } from "zod";
+import { toChangesNote } from "../jobs/changes-note.ts";
 import { isFinal, type JobEvent, type JobRecord } from "../jobs/job.ts";
 import { toRefusal } from "./refusal.ts";
 import type { ToolOutcome } from "./tool.ts";
@@ -32,7 +33,9 @@ export const jobAnswer = z.object({
         deletions: z.number().int().nullable(),
       }),
     )
-    .optional(),
+    .optional()
+    .describe("files changed while the turn ran; counts are null where the diff does not show it"),
+  changesNote: z.string().nullish().describe("what changes and diff do not show"),
   diff: z.string().nullish(),
   diffTruncated: z.boolean().optional(),
   usage: z
@@ -105,6 +108,7 @@ export function toJobAnswer(job: JobRecord, now: number, extras: AnswerExtras = 
     answerTruncated: job.answerTruncated,
     output: job.output ?? null,
     changes: [...job.changes],
+    changesNote: toChangesNote(job),
     diff: job.diff,
     diffTruncated: job.diffTruncated,
     usage: job.usage,
@@ -126,6 +130,9 @@ function toRecentJob({ jobId, tool, project, state, createdAt, threadId }: JobRe
 
 function nextAction(job: JobRecord): string {
   if (!isFinal(job.state)) return "Call codex_job_status with this jobId; it waits for the result.";
+  if (toChangesNote(job) !== null) {
+    return "Use the answer; changesNote says what the diff does not show. To go on in the same thread, call codex_reply with this threadId.";
+  }
   return "Use the answer. To go on in the same thread, call codex_reply with this threadId.";
 }
 

@@ -207,6 +207,7 @@ describe("a line of the audit log", () => {
       wantsOutput: false,
       output: null,
       changes: [{ path: "a.ts", kind: "add", additions: 1, deletions: 0 }],
+      commandChanges: null,
       diff: "never kept",
       diffTruncated: false,
       usage: { inputTokens: 1, cachedInputTokens: 0, outputTokens: 2, reasoningOutputTokens: 0 },

@@ -66,6 +66,7 @@ function begin(answers: Answers = {}) {
       root: "/srv/app",
       prompt: "work",
       outputSchema: null,
+      beforeTurn: null,
       silenceMs: SILENCE_MS,
       clock,
       log: silentLog,

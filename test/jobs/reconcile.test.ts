@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { toChangesNote } from "../../src/jobs/changes-note.ts";
 import type { JobRecord } from "../../src/jobs/job.ts";
 import { createMemoryJobStore } from "../../src/jobs/memory-store.ts";
 import { jobRecord } from "../support/job-records.ts";
@@ -66,6 +67,17 @@ describe("after a restart", () => {
     backend.remember("turn", { failure });
     await runner.adopt();
     expect(await endOf("job")).toBe("codex_failed");
+  });
+
+  test("what the commands of a write turn changed is not known any more, and that is said", async () => {
+    const writing = { ...running, sandbox: "workspace-write" } as const;
+    const { runner, backend, job } = await restart(jobRecord("job", writing), jobRecord("read", running));
+    backend.remember("turn", { answer: "found" });
+    await runner.adopt();
+    await settle();
+    expect((await job("job")).commandChanges).toEqual({ files: 0, unlisted: 0, gap: "restarted" });
+    expect(toChangesNote(await job("job"))).toMatch(/restarted .* may be changes that are not listed\.$/);
+    expect((await job("read")).commandChanges).toBeNull();
   });
 
   test.each<[string, Partial<JobRecord>]>([

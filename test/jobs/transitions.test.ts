@@ -22,6 +22,7 @@ const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, reasoning
 const ending: Ending = {
   answer: "done",
   changes: [],
+  commandChanges: null,
   diff: null,
   usage: null,
   failure: null,

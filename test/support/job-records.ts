@@ -27,6 +27,7 @@ export function jobRecord(jobId: string, fields: Partial<JobRecord> = {}): JobRe
     wantsOutput: false,
     output: null,
     changes: [],
+    commandChanges: null,
     diff: null,
     diffTruncated: false,
     usage: null,

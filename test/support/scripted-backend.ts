@@ -5,6 +5,7 @@
 import type { BackendFacts, CodexBackend, TurnOutcome, TurnRequest } from "../../src/codex/backend.ts";
 import type { CodexEvent } from "../../src/codex/events.ts";
 import { fail, ok } from "../../src/lib/result.ts";
+import { untilAborted } from "../../src/lib/until-aborted.ts";
 import type { Failure } from "../../src/policy/failure.ts";
 
 export interface ScriptedTurn {
@@ -97,6 +98,7 @@ export function createScriptedBackend(): ScriptedBackend {
           end({ answer: null, failure: { code: "interrupted", reason: "The turn was stopped." } });
       };
       onEvent({ type: "thread", threadId });
+      if (request.beforeTurn !== undefined) await untilAborted(request.beforeTurn, signal);
       if (signal.aborted) abort();
       else signal.addEventListener("abort", abort, { once: true });
       const index = turns.push(turn) - 1;

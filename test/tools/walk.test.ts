@@ -43,6 +43,7 @@ describe("a call that ends in time", () => {
       answerTruncated: false,
       output: null,
       changes,
+      changesNote: null,
       diff: "+x",
       diffTruncated: false,
       usage,

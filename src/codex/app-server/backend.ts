@@ -91,6 +91,7 @@ export function createAppServerBackend(parts: BackendParts, clientVersion: strin
           root: request.grant.root.path,
           prompt: request.prompt,
           outputSchema: request.outputSchema,
+          beforeTurn: request.beforeTurn ?? null,
           silenceMs: parts.silenceMs,
           clock: parts.clock,
           log: parts.log,

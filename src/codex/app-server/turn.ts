@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { untilAborted } from "../../lib/until-aborted.ts";
 import { afterWorking } from "../../lib/working-time.ts";
 import type { Failure } from "../../policy/failure.ts";
 import type { TurnOutcome } from "../backend.ts";
@@ -19,6 +20,8 @@ export interface TurnParts {
   readonly root: string;
   readonly prompt: string;
   readonly outputSchema: unknown;
+  /** The turn does not begin before it. */
+  readonly beforeTurn: Promise<void> | null;
   readonly silenceMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -81,6 +84,7 @@ export async function runTurnOn(
   signal.addEventListener("abort", onAbort, { once: true });
 
   try {
+    if (parts.beforeTurn !== null) await untilAborted(parts.beforeTurn, signal);
     if (signal.aborted) return { outcome: record.outcome(STOPPED), settled: true };
     watchSilence();
     const turnId = await connection.startTurn({

@@ -3,6 +3,7 @@
  * It can only start threads and continue those that it holds; everything else goes to `resumer`. Never opens a
  * thread under other terms than its Grant's, and never sends Codex's own `sandbox`.
  */
+import { untilAborted } from "../../lib/until-aborted.ts";
 import type { Failure } from "../../policy/failure.ts";
 import type { BackendParts, CodexBackend, TurnOutcome, TurnRequest } from "../backend.ts";
 import type { CodexEvent } from "../events.ts";
@@ -65,6 +66,7 @@ export function createMcpServerBackend(
     if (request.outputSchema !== null) {
       return refused(unsupported("codex mcp-server cannot pass an output schema"));
     }
+    if (request.beforeTurn !== undefined) await untilAborted(request.beforeTurn, stop);
     if (stop.aborted) return refused(STOPPED);
     const { thread } = request;
     if (thread.kind === "new") return startThread(request, tell, stop);
