@@ -92,7 +92,7 @@ function isNodeError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "code" in error;
 }
 
-async function createScratch(prefix: string): Promise<ScratchCodexHome> {
+export async function createScratch(prefix: string): Promise<ScratchCodexHome> {
   const root = join(homedir(), ".cache", "codex-gpt-bridge-tests");
   await mkdir(root, { recursive: true });
   const path = await realpath(await mkdtemp(join(root, prefix)));
