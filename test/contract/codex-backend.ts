@@ -80,6 +80,7 @@ export function codexBackendContract(subject: BackendUnderTest): void {
         onEvent?: (event: CodexEvent) => void;
         on?: CodexBackend;
         projectInstructions?: string;
+        beforeTurn?: Promise<void>;
       } = {},
     ): Promise<Ran> {
       const events: CodexEvent[] = [];
@@ -90,6 +91,7 @@ export function codexBackendContract(subject: BackendUnderTest): void {
           prompt,
           outputSchema: options.outputSchema ?? null,
           projectInstructions: options.projectInstructions ?? null,
+          ...(options.beforeTurn === undefined ? {} : { beforeTurn: options.beforeTurn }),
         },
         (event) => {
           events.push(event);
@@ -279,6 +281,23 @@ export function codexBackendContract(subject: BackendUnderTest): void {
       const { outcome } = await run("never asked", { signal: AbortSignal.abort() });
       expect(outcome.failure?.code).toBe("interrupted");
       expect(model.requests.length).toBe(before);
+    });
+
+    test("a turn does not begin before what it has to wait for, and an abort ends the waiting", async () => {
+      model.script("wait for it", [say("It came.")]);
+      const asked = (): number => model.requests.filter(({ prompt }) => prompt === "wait for it").length;
+      const gate = Promise.withResolvers<void>();
+      const waiting = run("wait for it", { beforeTurn: gate.promise });
+      const stop = new AbortController();
+      const never = Promise.withResolvers<void>();
+      const stopped = run("wait for it", { beforeTurn: never.promise, signal: stop.signal });
+      model.script("meanwhile", [say("Meanwhile.")]);
+      expect((await run("meanwhile")).outcome.answer).toBe("Meanwhile.");
+      stop.abort();
+      expect((await stopped).outcome).toMatchObject({ answer: null, failure: { code: "interrupted" } });
+      expect(asked()).toBe(0);
+      gate.resolve();
+      expect((await waiting).outcome).toMatchObject({ answer: "It came.", failure: null });
     });
 
     test("killing Codex in a turn ends that turn as interrupted, and the next call works", async () => {
