@@ -18,6 +18,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<Row[]>
   signin: () => import("./sign-in.ts"),
   guard: () => import("./guard.ts"),
   confinement: () => import("./confinement.ts"),
+  changes: () => import("./changes.ts"),
   scan: () => import("./names-preflight.ts"),
   ask: () => import("./ask.ts"),
 };
