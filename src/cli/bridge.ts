@@ -139,7 +139,7 @@ export async function createBridge(
   const jobEnds = createJobEnds({ audit, auditDirectory, ends: storage.ends, log });
   await jobEnds.recordMissing();
   const runner = createRunner({
-    backend: createWatchedBackend(codex, createDiskWatch()),
+    backend: createWatchedBackend(codex, createDiskWatch(), clock),
     jobs,
     threads,
     clock,

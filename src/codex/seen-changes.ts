@@ -5,6 +5,8 @@ export interface SeenChange {
   /** Relative to the project's root, with `/`; bytes that are no UTF-8 are U+FFFD. */
   readonly path: string;
   readonly kind: FileChange["kind"];
+  /** When the file changed last, in milliseconds since the epoch; null where it is gone. */
+  readonly changedAt: number | null;
 }
 
 /**
@@ -19,6 +21,8 @@ export interface CommandChanges {
   readonly files: number;
   /** How many of them are too many to be in the list of changes. */
   readonly unlisted: number;
+  /** Files that a patch names and that changed again after it: counts and diff are the patch's alone. */
+  readonly patchedToo: number;
   /** null: these are all. */
   readonly gap: Gap | null;
 }

@@ -5,13 +5,17 @@ import type { JobRecord } from "./job.ts";
 /** null: they show all that is known of. */
 export function toChangesNote({ changes, commandChanges, progress }: JobRecord): string | null {
   if (commandChanges === null) return null;
-  const { files, gap } = commandChanges;
+  const { files, patchedToo, gap } = commandChanges;
   const sentences: string[] = [];
   if (files > 0) {
     const them = files === 1 ? "1 file was" : `${files} files were`;
     sentences.push(
       `${them} changed by commands (additions and deletions null), or by somebody else while the turn ran: the diff does not show what; codex_read can.`,
     );
+  }
+  if (patchedToo > 0) {
+    const them = patchedToo === 1 ? "1 patched file was" : `${patchedToo} patched files were`;
+    sentences.push(`${them} changed again later: their counts and their diff are the patch's alone.`);
   }
   if (progress.filesChanged > changes.length) {
     sentences.push(`The list has ${changes.length} of ${progress.filesChanged} changed files.`);

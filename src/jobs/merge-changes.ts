@@ -3,27 +3,41 @@ import type { TurnOutcome } from "../codex/backend.ts";
 import type { FileChange } from "../codex/events.ts";
 import type { SeenChanges } from "./change-watch.ts";
 
+/** The clock counts whole milliseconds, the disk finer ones. */
+const CLOCK_STEP_MS = 1;
+
 /**
  * Patches come first and keep their counts; what became of such a file in the end (a command deleted it) is what the
  * disk says. A patched file that is as it was before stays as the patch told it.
  */
-export function mergeSeenChanges(outcome: TurnOutcome, seen: SeenChanges): TurnOutcome {
-  const kinds = new Map(seen.changes.map(({ path, kind }) => [path, kind]));
+export function mergeSeenChanges(
+  outcome: TurnOutcome,
+  seen: SeenChanges,
+  patchedAt: (path: string) => number | null,
+): TurnOutcome {
+  const onDisk = new Map(seen.changes.map((change) => [change.path, change]));
+  let patchedToo = 0;
   const patched = outcome.changes.map((change): FileChange => {
-    const kind = kinds.get(change.path) ?? change.kind;
-    kinds.delete(change.path);
-    return { ...change, kind };
+    const now = onDisk.get(change.path);
+    if (now === undefined) return change;
+    onDisk.delete(change.path);
+    // Codex tells of a patch after it wrote the file: what is later than that was somebody else.
+    const at = patchedAt(change.path);
+    const isLater = at !== null && now.changedAt !== null && now.changedAt > at + CLOCK_STEP_MS;
+    if (isLater || now.kind !== change.kind) patchedToo += 1;
+    return { ...change, kind: now.kind };
   });
-  const byCommands = [...kinds].map(([path, kind]): FileChange => ({
+  const byCommands = [...onDisk.values()].map(({ path, kind }): FileChange => ({
     path,
     kind,
     additions: null,
     deletions: null,
   }));
   const unlisted = Math.max(0, seen.total - seen.changes.length);
+  const files = byCommands.length + unlisted;
   return {
     ...outcome,
     changes: [...patched, ...byCommands],
-    commandChanges: { files: byCommands.length + unlisted, unlisted, gap: seen.gap },
+    commandChanges: { files, unlisted, patchedToo, gap: seen.gap },
   };
 }

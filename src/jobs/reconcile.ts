@@ -31,7 +31,9 @@ export async function findEnd(
   const { sandbox } = entry.record();
   // What its commands changed cannot be told any more: nobody knows how the files were before.
   const isUnseen = outcome !== null && outcome.turnId !== null && sandbox === "workspace-write";
-  return isUnseen ? { ...outcome, commandChanges: { files: 0, unlisted: 0, gap: "restarted" } } : outcome;
+  return isUnseen
+    ? { ...outcome, commandChanges: { files: 0, unlisted: 0, patchedToo: 0, gap: "restarted" } }
+    : outcome;
 }
 
 async function readEnd(

@@ -44,7 +44,7 @@ const jobRecord = z.strictObject({
   ),
   // Not in rows of the first versions.
   commandChanges: z
-    .strictObject({ files: count, unlisted: count, gap: z.enum(GAPS).nullable() })
+    .strictObject({ files: count, unlisted: count, patchedToo: count, gap: z.enum(GAPS).nullable() })
     .nullable()
     .default(null),
   diff: text.nullable(),

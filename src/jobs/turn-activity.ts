@@ -4,21 +4,24 @@
  * So the responses of the model are counted too: each but the last one called some tool. Pure.
  */
 import type { CodexEvent } from "../codex/events.ts";
+import type { Clock } from "../lib/clock.ts";
 
 export interface TurnActivity {
   hear(event: CodexEvent): void;
   hasBegun(): boolean;
+  /** When a patch last changed this file; null: none did. */
+  patchedAt(path: string): number | null;
   /** False only when all that the turn did was to answer and to patch files. */
   mayHaveRunCommands(completed: boolean): boolean;
 }
 
-export function createTurnActivity(): TurnActivity {
+export function createTurnActivity(clock: Pick<Clock, "now">): TurnActivity {
   let begun = false;
   let ranSomething = false;
   let responses = 0;
   let patches = 0;
   let lastUsage = "";
-  let lastChanges = "[]";
+  const lastPatches = new Map<string, { readonly change: string; readonly at: number }>();
 
   return {
     hear(event) {
@@ -38,15 +41,21 @@ export function createTurnActivity(): TurnActivity {
           return;
         }
         case "changes": {
-          const changes = JSON.stringify(event.changes);
-          if (changes !== lastChanges) patches += 1;
-          lastChanges = changes;
+          let isNews = false;
+          for (const one of event.changes) {
+            const change = JSON.stringify(one);
+            if (lastPatches.get(one.path)?.change === change) continue;
+            lastPatches.set(one.path, { change, at: clock.now() });
+            isNews = true;
+          }
+          if (isNews) patches += 1;
           return;
         }
         default:
       }
     },
     hasBegun: () => begun,
+    patchedAt: (path) => lastPatches.get(path)?.at ?? null,
     mayHaveRunCommands: (completed) =>
       ranSomething || !completed || responses === 0 || responses - 1 > patches,
   };

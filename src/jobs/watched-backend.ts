@@ -4,11 +4,16 @@
  * before, which the turn waits for while its thread is opened.
  */
 import type { CodexBackend } from "../codex/backend.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { ChangeWatch } from "./change-watch.ts";
 import { mergeSeenChanges } from "./merge-changes.ts";
 import { createTurnActivity } from "./turn-activity.ts";
 
-export function createWatchedBackend(backend: CodexBackend, watch: ChangeWatch): CodexBackend {
+export function createWatchedBackend(
+  backend: CodexBackend,
+  watch: ChangeWatch,
+  clock: Pick<Clock, "now">,
+): CodexBackend {
   return {
     get kind() {
       return backend.kind;
@@ -20,7 +25,7 @@ export function createWatchedBackend(backend: CodexBackend, watch: ChangeWatch):
     async runTurn(request, onEvent, signal) {
       if (request.grant.sandbox !== "workspace-write") return backend.runTurn(request, onEvent, signal);
       const tree = watch.begin(request.grant.root.path);
-      const activity = createTurnActivity();
+      const activity = createTurnActivity(clock);
       try {
         const outcome = await backend.runTurn(
           { ...request, beforeTurn: tree.looked },
@@ -31,7 +36,7 @@ export function createWatchedBackend(backend: CodexBackend, watch: ChangeWatch):
           signal,
         );
         if (!activity.hasBegun() || !activity.mayHaveRunCommands(outcome.failure === null)) return outcome;
-        const merged = mergeSeenChanges(outcome, await tree.changes(signal));
+        const merged = mergeSeenChanges(outcome, await tree.changes(signal), activity.patchedAt);
         const { changes, diff } = merged;
         if (changes.length > outcome.changes.length) onEvent({ type: "changes", changes, diff });
         return merged;

@@ -2,7 +2,7 @@
  * The thread that looks at projects for changes; both of its ends: how it is started, and what it does. Keeps the state
  * of a project between two looks; answers with names of files, never with what is in them.
  */
-import { realpathSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import type { Gap, SeenChange } from "../codex/seen-changes.ts";
 import type { ListLimits } from "./tree-changes.ts";
@@ -107,8 +107,20 @@ async function compare(tree: Tree, treeId: number, list: ListLimits): Promise<Tr
     swapped ||= !isThere;
     return isThere;
   });
-  const seen = changes.map(({ path, kind }) => ({ path: toText(path), kind }));
+  const seen = changes.map(({ path, kind }) => ({
+    path: toText(path),
+    kind,
+    changedAt: kind === "delete" ? null : changedAt(below(root, path)),
+  }));
   return toAnswer(treeId, seen, found.total(), gap ?? (swapped ? "unreadable" : null));
+}
+
+function changedAt(path: string): number | null {
+  try {
+    return lstatSync(toFsPath(path), { throwIfNoEntry: false })?.ctimeMs ?? null;
+  } catch {
+    return null; // nobody may look there any more; that it changed is told all the same
+  }
 }
 
 function limitsOf(tree: Tree): TreeLimits {

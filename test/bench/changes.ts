@@ -8,6 +8,7 @@ import { createAppServerBackend } from "../../src/codex/app-server/backend.ts";
 import { createWatchedBackend } from "../../src/jobs/watched-backend.ts";
 import { say, shell } from "../../src/demo/scripted-model/steps.ts";
 import { startScriptedModel } from "../../src/demo/scripted-model/scripted-model.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 import { decideDenied } from "../../src/policy/deny.ts";
 import { createTreeWatch } from "../../src/workspace/tree-watch.ts";
 import { partsFor } from "../contract/codex-backend.ts";
@@ -27,7 +28,7 @@ export async function run(): Promise<Row[]> {
   model.script(ANSWER, [say("Done.")]);
   const home = await createCodexHome({ modelUrl: model.url });
   const plain = createAppServerBackend(await partsFor("0.169.0", home.path), "0.0.0-bench");
-  const watched = createWatchedBackend(plain, createTreeWatch());
+  const watched = createWatchedBackend(plain, createTreeWatch(), systemClock);
   const projects = { "100,000": await createTree(100_000), "20": await createTree(20) };
   const times: Record<string, number[]> = {};
   for (let round = -1; round < option("rounds", 8); round += 1) {

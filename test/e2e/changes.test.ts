@@ -126,7 +126,10 @@ describe.each(subjects)("a write turn of Codex $version through $backend", ({ ve
       "delete src/a.txt ? ?",
       "add src/aa.txt ? ?",
     ]);
-    expect(content["changesNote"]).toMatch(/^2 files were/);
+    expect(content["changesNote"]).toMatch(
+      /^2 files were changed by commands .* 1 patched file was changed again later: .* the patch's alone\.$/,
+    );
+    expect(content.diff).not.toContain("more");
     expect(content.diff).toContain("-b is here");
   });
 

@@ -75,7 +75,12 @@ describe("after a restart", () => {
     backend.remember("turn", { answer: "found" });
     await runner.adopt();
     await settle();
-    expect((await job("job")).commandChanges).toEqual({ files: 0, unlisted: 0, gap: "restarted" });
+    expect((await job("job")).commandChanges).toEqual({
+      files: 0,
+      unlisted: 0,
+      patchedToo: 0,
+      gap: "restarted",
+    });
     expect(toChangesNote(await job("job"))).toMatch(/restarted .* may be changes that are not listed\.$/);
     expect((await job("read")).commandChanges).toBeNull();
   });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { CodexEvent, FileChange } from "../../src/codex/events.ts";
 import { createTurnActivity } from "../../src/jobs/turn-activity.ts";
 
+const clock = { now: () => 1 };
 let tokens = 0;
 const response = (): CodexEvent => {
   const usage = {
@@ -38,12 +39,12 @@ describe("whether a turn may have run commands", () => {
     ["a model that tells no tokens", [], true],
   ];
   test.each(table)("%s", (_name, events, expected) => {
-    const activity = createTurnActivity();
+    const activity = createTurnActivity(clock);
     for (const event of events) activity.hear(event);
     expect(activity.mayHaveRunCommands(true)).toBe(expected);
   });
 
   test("a turn that was cut off may always have", () => {
-    expect(createTurnActivity().mayHaveRunCommands(false)).toBe(true);
+    expect(createTurnActivity(clock).mayHaveRunCommands(false)).toBe(true);
   });
 });

@@ -13,6 +13,7 @@ import { startRunner, terms } from "./start-runner.ts";
 const command: CodexEvent = { type: "command-started", command: "sed -i s/a/b/ a.txt" };
 const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, reasoningOutputTokens: 0 };
 const writing = { grant: grantForTest({ ...terms, sandbox: "workspace-write" }) };
+const PATCHED_AT = 1_000;
 const patched: FileChange = { path: "a.txt", kind: "update", additions: 3, deletions: 2 };
 
 /** A watch that sees what it is told, and says what was asked of it. */
@@ -48,7 +49,7 @@ async function run(
   const { watch, asked, look } = scriptedWatch(seen);
   look();
   backend.script("work", play);
-  const started = startRunner({ backend: createWatchedBackend(backend, watch) });
+  const started = startRunner({ backend: createWatchedBackend(backend, watch, { now: () => PATCHED_AT }) });
   const { jobId } = await started.start(fields);
   await settle();
   return { ...started, look: started.job, job: await started.job(jobId), asked };
@@ -64,13 +65,13 @@ const withCommand =
 describe("a turn that may write", () => {
   test("tells what commands changed after what patches changed, without counts", async () => {
     const changes: SeenChange[] = [
-      { path: "b.txt", kind: "add" },
-      { path: "a.txt", kind: "update" },
+      { path: "b.txt", kind: "add", changedAt: null },
+      { path: "a.txt", kind: "update", changedAt: null },
     ];
     const { job, asked } = await run({ changes }, withCommand({ changes: [patched], diff: "+a" }));
     expect(job.changes).toEqual([patched, { path: "b.txt", kind: "add", additions: null, deletions: null }]);
     expect(job).toMatchObject({ state: "completed", diff: "+a", diffTruncated: false });
-    expect(job.commandChanges).toEqual({ files: 1, unlisted: 0, gap: null });
+    expect(job.commandChanges).toEqual({ files: 1, unlisted: 0, patchedToo: 0, gap: null });
     expect(job.progress.filesChanged).toBe(2);
     expect(toChangesNote(job)).toMatch(/^1 file was changed by commands .* the diff does not show what/);
     expect(asked).toEqual([`begin ${terms.root.path}`, "changes", "release"]);
@@ -78,14 +79,31 @@ describe("a turn that may write", () => {
 
   test("a patched file that a command deleted is deleted, one that is as before stays as the patch told it", async () => {
     const other = { ...patched, path: "c.txt" };
-    const changes: SeenChange[] = [{ path: "a.txt", kind: "delete" }];
+    const changes: SeenChange[] = [{ path: "a.txt", kind: "delete", changedAt: null }];
     const { job } = await run({ changes }, withCommand({ changes: [patched, other] }));
     expect(job.changes).toEqual([{ ...patched, kind: "delete" }, other]);
-    expect(toChangesNote(job)).toBeNull();
+    expect(toChangesNote(job)).toMatch(/^1 patched file was changed again later: /);
+  });
+
+  test.each([
+    ["at the time of its patch", PATCHED_AT, null],
+    ["later", PATCHED_AT + 2, expect.stringMatching(/^1 patched file was changed again later: /)],
+  ])("a patched file that changed %s", async (_name, changedAt, note) => {
+    const changes: SeenChange[] = [{ path: "a.txt", kind: "update", changedAt }];
+    const { job } = await run({ changes }, (turn) => {
+      turn.tell({ type: "changes", changes: [patched], diff: null });
+      withCommand({ changes: [patched] })(turn);
+    });
+    expect(job.changes).toEqual([patched]);
+    expect(toChangesNote(job)).toEqual(note);
   });
 
   test("more than the list holds is counted and said", async () => {
-    const changes = Array.from({ length: 500 }, (_, n): SeenChange => ({ path: `${n}`, kind: "add" }));
+    const changes = Array.from({ length: 500 }, (_, n): SeenChange => ({
+      path: `${n}`,
+      kind: "add",
+      changedAt: null,
+    }));
     const { job } = await run({ changes, total: 5_000 }, withCommand({ changes: [patched] }));
     expect(job.changes).toHaveLength(500);
     expect(job.changes[0]).toEqual(patched);
@@ -116,14 +134,14 @@ describe("a turn that may write", () => {
     ],
     ["interrupted", { answer: null, failure: { code: "interrupted", reason: "The Codex process ended." } }],
   ])("one that %s tells its changes too", async (_name, outcome) => {
-    const changes: SeenChange[] = [{ path: "b.txt", kind: "delete" }];
+    const changes: SeenChange[] = [{ path: "b.txt", kind: "delete", changedAt: null }];
     const { job } = await run({ changes }, withCommand(outcome));
     expect(job.state).toBe("failed");
     expect(job.changes).toEqual([{ path: "b.txt", kind: "delete", additions: null, deletions: null }]);
   });
 
   test("one that is cancelled tells its changes too", async () => {
-    const changes: SeenChange[] = [{ path: "b.txt", kind: "add" }];
+    const changes: SeenChange[] = [{ path: "b.txt", kind: "add", changedAt: null }];
     const begun = await run({ changes }, (turn) => turn.tell(command));
     expect(begun.job.state).toBe("running");
     begun.runner.cancel(begun.job.jobId, "caller");
@@ -133,11 +151,13 @@ describe("a turn that may write", () => {
 
   test("its paths are redacted like everything that leaves", async () => {
     const backend = createScriptedBackend();
-    const { watch, look } = scriptedWatch({ changes: [{ path: "secret-123/x", kind: "add" }] });
+    const { watch, look } = scriptedWatch({
+      changes: [{ path: "secret-123/x", kind: "add", changedAt: null }],
+    });
     look();
     backend.script("work", withCommand());
     const { start, job } = startRunner({
-      backend: createWatchedBackend(backend, watch),
+      backend: createWatchedBackend(backend, watch, { now: () => PATCHED_AT }),
       redact: (text) => text.replaceAll("secret-123", "[redacted]"),
     });
     const { jobId } = await start(writing);
@@ -149,7 +169,9 @@ describe("a turn that may write", () => {
   test("does not begin before the first look is over, and ends without one where it is cancelled", async () => {
     const backend = createScriptedBackend();
     const { watch, asked, look } = scriptedWatch();
-    const { runner, start, endOf } = startRunner({ backend: createWatchedBackend(backend, watch) });
+    const { runner, start, endOf } = startRunner({
+      backend: createWatchedBackend(backend, watch, { now: () => PATCHED_AT }),
+    });
     const cancelled = await start(writing);
     const waiting = await start(writing);
     await settle();
