@@ -36,7 +36,9 @@ export function createWatchedBackend(
           signal,
         );
         if (!activity.hasBegun() || !activity.mayHaveRunCommands(outcome.failure === null)) return outcome;
-        const merged = mergeSeenChanges(outcome, await tree.changes(signal), activity.patchedAt);
+        const merged = mergeSeenChanges(outcome, await tree.changes(signal), (path) =>
+          activity.patchedAt(path),
+        );
         const { changes, diff } = merged;
         if (changes.length > outcome.changes.length) onEvent({ type: "changes", changes, diff });
         return merged;
