@@ -10,7 +10,7 @@ import { createChallenges } from "../auth/challenge.ts";
 import type { OAuth } from "../auth/oauth/oauth.ts";
 import { createScannedSecrets, type ScannedSecrets } from "../audit/scanned-secrets.ts";
 import type { Codex } from "../codex/codex.ts";
-import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
+import { codexHome } from "../codex/codex-home.ts";
 import type { BackendFacts } from "../codex/backend.ts";
 import { createConfinementProof } from "../codex/confinement-proof.ts";
 import type { Config } from "../config/load.ts";
@@ -89,8 +89,7 @@ export async function createBridge(
     models: config.models,
     confinement: config.confinement,
   };
-  const env = await toCodexEnvironment(environment, config.mcpServers, log);
-  const codex = createCodexDriver(config, { path: environment["PATH"] ?? "", env, children, clock, log });
+  const codex = createCodexDriver(config, { environment, children, clock, log });
   const roots = projects.value.map(({ root }) => root.path);
   const workspace = meter.workspace(
     createDiskWorkspace(config, environment, {
@@ -171,7 +170,7 @@ export async function createBridge(
       });
     },
     cacheFile: join(config.stateDir, "confinement.json"),
-    codexHome: codexHome(env),
+    codexHome: codexHome(environment),
     clock,
     log,
   });

@@ -1,7 +1,7 @@
 /** `codex-gpt-bridge codex-config`: what Codex has to know to start `codex-chatgpt-mcp`, printed or added to its file. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { codexHome } from "../codex/environment.ts";
+import { codexHome } from "../codex/codex-home.ts";
 import { findProgram } from "../lib/find-program.ts";
 import { packageRoot } from "../lib/version.ts";
 import { addTable } from "./codex-config-file.ts";

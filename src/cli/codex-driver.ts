@@ -6,23 +6,27 @@ import { findCodex, type CodexInstall } from "../codex/install.ts";
 import type { Config } from "../config/load.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { once } from "../lib/once.ts";
 import { packageRoot, version } from "../lib/version.ts";
 
 interface CodexDriverParts {
-  /** PATH of the owner's shell: where Codex is looked up. */
-  readonly path: string;
-  /** What Codex itself gets to see. */
-  readonly env: BackendParts["env"];
+  /** Of the owner's shell: where Codex is looked up, and of which it gets to see a part. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly children: Pick<ChildRegistry, "note">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export function createCodexDriver(config: Config, parts: CodexDriverParts): Codex {
-  const { path, env, children, clock, log } = parts;
-  const partsOf = (install: CodexInstall): BackendParts => ({
+  const { environment, children, clock, log } = parts;
+  const path = environment["PATH"] ?? "";
+  const env = once(async () => {
+    const { toCodexEnvironment } = await import("../codex/environment.ts");
+    return toCodexEnvironment(environment, config.mcpServers, log);
+  });
+  const partsOf = async (install: CodexInstall): Promise<BackendParts> => ({
     install,
-    env,
+    env: await env(),
     cwd: config.stateDir,
     clock,
     log,
@@ -31,16 +35,17 @@ export function createCodexDriver(config: Config, parts: CodexDriverParts): Code
   });
   return createCodex({
     choice: config.backend === "exec" ? "auto" : config.backend,
-    find: async (signal) => findCodex({ codex: config.codex, path, env, skipUnder: packageRoot }, signal),
+    find: async (signal) =>
+      findCodex({ codex: config.codex, path, env: await env(), skipUnder: packageRoot }, signal),
     drivers: {
       "app-server": async (install) => {
         const { createAppServerBackend } = await import("../codex/app-server/backend.ts");
-        return createAppServerBackend(partsOf(install), version);
+        return createAppServerBackend(await partsOf(install), version);
       },
       "mcp-server": async (install) => {
         const { createAppServerBackend } = await import("../codex/app-server/backend.ts");
         const { createMcpServerBackend } = await import("../codex/mcp-server/backend.ts");
-        const made = partsOf(install);
+        const made = await partsOf(install);
         return createMcpServerBackend(made, createAppServerBackend(made, version), version);
       },
     },

@@ -2,7 +2,6 @@
 import type { Config } from "../config/load.ts";
 import type { ChangeWatch } from "../jobs/change-watch.ts";
 import { systemClock } from "../lib/clock.ts";
-import { readExceptions } from "../workspace/exceptions.ts";
 import { createWorkspace, type WorkspaceParts } from "../workspace/workspace.ts";
 import { exceptionsFileOf } from "./exceptions-file.ts";
 
@@ -22,6 +21,7 @@ export function createDiskWorkspace(
     scanDeadlineMs: config.scanDeadlineMs,
     now: () => systemClock.now(),
     exceptions: async () => {
+      const { readExceptions } = await import("../workspace/exceptions.ts");
       const read = await readExceptions(exceptionsFile, await roots());
       if (!read.ok) onTrouble(read.failure);
       return read.ok ? read.value : [];

@@ -72,7 +72,7 @@ async function toBundle(
     variables: Object.keys(environment)
       .filter((name) => OUR_VARIABLES.test(name))
       .toSorted(),
-    jobs: config.ok ? jobsOf(config.value.stateDir) : [],
+    jobs: config.ok ? await jobsOf(config.value.stateDir) : [],
     audit: config.ok ? await auditOf(config.value.stateDir) : [],
   };
   return `${JSON.stringify(redactDeep(bundle), null, 2)}\n`;
@@ -90,12 +90,13 @@ function settingsOf(config: Config): Record<string, unknown> {
   return { ...Object.fromEntries(settings), root: undefined, roots: undefined, projects };
 }
 
-function jobsOf(stateDir: string): unknown {
+async function jobsOf(stateDir: string): Promise<unknown> {
   try {
     const view = openJobView(stateDir);
     if (view === null) return [];
     try {
-      return view.newest(JOBS).map(({ jobId, tool, sandbox, state, createdAt, finishedAt, failure }) => ({
+      const jobs = await view.newest(JOBS);
+      return jobs.map(({ jobId, tool, sandbox, state, createdAt, finishedAt, failure }) => ({
         jobId,
         tool,
         sandbox,

@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { codexHome, toCodexEnvironment } from "../codex/environment.ts";
+import { codexHome } from "../codex/codex-home.ts";
+import { toCodexEnvironment } from "../codex/environment.ts";
 import { createConfinementProof } from "../codex/confinement-proof.ts";
 import { askCodexDoctor } from "../codex/self-check.ts";
 import { findCodex } from "../codex/install.ts";
@@ -125,7 +126,12 @@ async function lookAtCodex(
   const env = await toCodexEnvironment(environment, config.mcpServers, silentLog);
   const path = environment["PATH"] ?? "";
   const children = { note: async () => {} };
-  const driver = createCodexDriver(config, { path, env, children, clock: systemClock, log: silentLog });
+  const driver = createCodexDriver(config, {
+    environment,
+    children,
+    clock: systemClock,
+    log: silentLog,
+  });
   const closing = new AbortController();
   const proof = createConfinementProof({
     run: async () => {
@@ -137,7 +143,7 @@ async function lookAtCodex(
       });
     },
     cacheFile: join(config.stateDir, "confinement.json"),
-    codexHome: codexHome(env),
+    codexHome: codexHome(environment),
     clock: systemClock,
     log: silentLog,
   });

@@ -20,8 +20,8 @@ export interface FlagOption {
 export function settingOptions(): Record<string, FlagOption> {
   const options: Record<string, FlagOption> = { help: { type: "boolean", short: "h" } };
   for (const name of settingNames) {
-    const isSwitch = settings.shape[name].safeParse("on").data === true;
-    options[toFlag(name)] = { type: isSwitch ? "boolean" : "string" };
+    const on = settings[name].read("on");
+    options[toFlag(name)] = { type: on.ok && on.value === true ? "boolean" : "string" };
   }
   return options;
 }
@@ -85,7 +85,7 @@ const HELP_WIDTH = 79;
 export function settingsHelp(): string {
   const indent = 4 + Math.max(...settingNames.map((name) => toFlag(name).length + 2));
   const lines = settingNames.flatMap((name) => {
-    const words = `${settings.shape[name].description ?? ""}${defaultOf(name)}`;
+    const words = `${settings[name].description}${defaultOf(name)}`;
     return wrap(words, HELP_WIDTH - indent).map((line, index) =>
       index === 0 ? `  --${toFlag(name)}`.padEnd(indent) + line : " ".repeat(indent) + line,
     );
@@ -94,6 +94,7 @@ export function settingsHelp(): string {
 }
 
 function defaultOf(name: SettingName): string {
-  const value: unknown = settings.shape[name].safeParse(undefined).data;
+  const found = settings[name].read(undefined);
+  const value = found.ok ? found.value : undefined;
   return typeof value === "string" || typeof value === "number" ? ` [${value}]` : "";
 }

@@ -51,7 +51,7 @@ export function createJobEnds(parts: {
 
     async recordMissing() {
       try {
-        const missing = ends.missing();
+        const missing = await ends.missing();
         if (missing.length === 0) return;
         const known = await findJobLines(parts.auditDirectory, new Set(missing.map(({ jobId }) => jobId)));
         for (const job of missing) if (!known.has(job.jobId)) record(job);

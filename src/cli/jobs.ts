@@ -92,13 +92,13 @@ function nothingYet({ stdout, stderr }: Terminal, action: string): number {
 async function act(room: Room, action: string, jobId: string | null, limit: number): Promise<number> {
   const { terminal, view, asJson } = room;
   if (action === "list") {
-    const jobs = view.newest(limit);
+    const jobs = await view.newest(limit);
     if (asJson) for (const job of jobs) terminal.stdout.write(`${JSON.stringify(job)}\n`);
     else if (jobs.length === 0) terminal.stdout.write("There are no jobs yet.\n");
     else terminal.stdout.write(toTable(jobs, Date.now()));
     return EXIT_FINE;
   }
-  const job = jobId === null ? newestOf(view) : view.find(jobId);
+  const job = await (jobId === null ? newestOf(view) : view.find(jobId));
   if (job === null && jobId === null) return nothingYet(terminal, action);
   if (job === null) {
     terminal.stderr.write(
@@ -114,8 +114,8 @@ async function act(room: Room, action: string, jobId: string | null, limit: numb
 }
 
 /** One that runs, if there is one. */
-function newestOf(view: JobView): JobRecord | null {
-  const jobs = view.newest(DEFAULT_JOBS);
+async function newestOf(view: JobView): Promise<JobRecord | null> {
+  const jobs = await view.newest(DEFAULT_JOBS);
   return jobs.find(({ state }) => !isFinal(state)) ?? jobs[0] ?? null;
 }
 
@@ -129,7 +129,7 @@ async function watch({ terminal, view, asJson }: Room, first: JobRecord): Promis
     stop.abort();
   });
   let cursor = 0;
-  for (let job = first; ; job = view.find(job.jobId) ?? job) {
+  for (let job = first; ; job = (await view.find(job.jobId)) ?? job) {
     if (isLive) stdout.write(CLEAR_LINE);
     for (const event of view.events(job.jobId, cursor)) {
       stdout.write(`${asJson ? JSON.stringify({ event }) : toStory(event)}\n`);
@@ -158,7 +158,7 @@ async function cancel({ terminal, view, stateDir }: Room, first: JobRecord): Pro
   }
   requestCancel(stateDir, jobId);
   for (let waited = 0; waited < CANCEL_WITHIN_MS; waited += LOOK_EVERY_MS) {
-    const job = view.find(jobId);
+    const job = await view.find(jobId);
     if (job !== null && isFinal(job.state)) {
       stdout.write(`${toShown(endOf(job))}\n`);
       return EXIT_FINE;

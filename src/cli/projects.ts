@@ -1,7 +1,7 @@
 /** The projects of the configuration as they are on disk, at start and again before each turn. */
 import { realpath } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
-import { codexHome } from "../codex/environment.ts";
+import { codexHome } from "../codex/codex-home.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { toEnvironmentName } from "../config/names.ts";
 import { fail, ok, type Result } from "../lib/result.ts";

@@ -121,6 +121,6 @@ async function problemsOf(config: Config, environment: Terminal["environment"]):
 function unseenVariables(environment: Terminal["environment"]): string[] {
   return settingNames
     .filter((name) => name !== "config" && (environment[toEnvironmentName(name)] ?? "") !== "")
-    .filter((name) => Object.hasOwn(settings.shape, name))
+    .filter((name) => Object.hasOwn(settings, name))
     .map((name) => `${toEnvironmentName(name)} is set in this shell alone; the service will not see it`);
 }

@@ -127,15 +127,15 @@ function settingsOfFlags(flags: Flags): { values: Record<string, unknown>; probl
     const flag = flags[toFlag(name)];
     if (flag === undefined) continue;
     const setting = `--${toFlag(name)}`;
-    const parsed = settings.shape[name].safeParse(flag);
+    const read = settings[name].read(flag);
     if (isSecretSetting(name) && flag !== true) {
       problems.push({
         setting,
         problem: `can be seen by every program; set ${toEnvironmentName(name)} instead`,
       });
-    } else if (!parsed.success) {
-      problems.push({ setting, problem: parsed.error.issues[0]?.message ?? "is wrong" });
-    } else if (!ASKED.has(name) && !ASKED_TUNNEL.has(name)) values[toFileKey(name)] = parsed.data;
+    } else if (!read.ok) {
+      problems.push({ setting, problem: read.failure[0] ?? "is wrong" });
+    } else if (!ASKED.has(name) && !ASKED_TUNNEL.has(name)) values[toFileKey(name)] = read.value;
   }
   return { values, problems };
 }

@@ -1,5 +1,4 @@
 /** Is there a Codex, and is it logged in? Asks Codex itself; what is missing is told, and setup goes on. */
-import { toCodexEnvironment } from "../codex/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { systemClock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
@@ -38,8 +37,7 @@ async function askCodex(
   });
   if (!config.ok) return { says: "Codex: not asked", todo: config.failure[0]?.problem ?? null };
   const driver = createCodexDriver(config.value, {
-    path: environment["PATH"] ?? "",
-    env: await toCodexEnvironment(environment, [], silentLog),
+    environment,
     children: { note: async () => {} },
     clock: systemClock,
     log: silentLog,

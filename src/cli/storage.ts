@@ -33,7 +33,7 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
     return ok({
       jobs: createMemoryJobStore(),
       threads: createMemoryThreadStore(),
-      ends: { missing: () => [], note() {} },
+      ends: { missing: async () => [], note() {} },
       state: () => "ok; in memory only, jobs are forgotten when the bridge ends",
       hearOwner() {},
       async close() {},

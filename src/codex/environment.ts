@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Log } from "../lib/log.ts";
+import { codexHome } from "./codex-home.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -57,13 +58,6 @@ export async function toCodexEnvironment(
     if (wanted.has(name) || NEEDED_PREFIXES.some((prefix) => name.startsWith(prefix))) result[name] = value;
   }
   return { ...result, ...WITHOUT_GIT };
-}
-
-/** Where the user's Codex keeps its login and threads; null without a home directory. */
-export function codexHome(environment: Environment): string | null {
-  const { CODEX_HOME: own, HOME: home } = environment;
-  if (own !== undefined && own !== "") return own;
-  return home === undefined || home === "" ? null : join(home, ".codex");
 }
 
 const names = z.array(z.string()).catch([]);

@@ -14,6 +14,7 @@ import {
 } from "./ask-settings.ts";
 import { loadConfig, type Config, type ConfigProblem, type ConfigSources } from "./load.ts";
 import { toEnvironmentName, toFileKey } from "./names.ts";
+import { readAll } from "./setting.ts";
 import type { SettingName } from "./settings.ts";
 
 type Shared = Pick<
@@ -112,13 +113,9 @@ function parseValues(
       from.set(name, `chatgpt.${toFileKey(name)} (config file)`);
     }
   }
-  const parsed = askSettings.safeParse(given);
-  if (parsed.success) return parsed.data;
-  for (const issue of parsed.error.issues) {
-    const name = String(issue.path[0]);
-    problems.push({ setting: from.get(name) ?? name, problem: issue.message });
-  }
-  return null;
+  const read = readAll(askSettings, given);
+  for (const { name, problem } of read.problems) problems.push({ setting: from.get(name) ?? name, problem });
+  return read.problems.length === 0 ? read.values : null;
 }
 
 function toBaseUrl(value: string | undefined, problems: ConfigProblem[]): string | null {

@@ -4,16 +4,10 @@
  */
 import { z } from "zod";
 import { toFileKey } from "./names.ts";
-import { choice, integer, list, text } from "./settings.ts";
+import { choice, integer, list, text, usd } from "./setting-kinds.ts";
+import type { ValuesOf } from "./setting.ts";
 
-const usd = () =>
-  z.preprocess(
-    (value) =>
-      typeof value === "string" && /^\d{1,9}(?:\.\d{1,9})?$/.test(value.trim()) ? Number(value) : value,
-    z.number("has to be an amount in US dollars, such as 2.50").positive("has to be more than 0"),
-  );
-
-export const askSettings = z.object({
+export const askSettings = {
   model: text().default("gpt-6-astra").describe("Model that is asked when the caller names none."),
   models: list()
     .default([])
@@ -27,12 +21,12 @@ export const askSettings = z.object({
   maxUsdPerCall: usd().optional().describe("Most that one call may cost, in US dollars."),
   maxUsdPerDay: usd().optional().describe("Most that may be spent in a day (UTC), in US dollars."),
   maxUsdPerMonth: usd().optional().describe("Most that may be spent in a month (UTC), in US dollars."),
-});
+};
 
-export type AskSettings = z.output<typeof askSettings>;
+export type AskSettings = ValuesOf<typeof askSettings>;
 export type AskSettingName = keyof AskSettings;
 
-export const askSettingNames = Object.keys(askSettings.shape) as AskSettingName[];
+export const askSettingNames = Object.keys(askSettings) as AskSettingName[];
 
 export function toAskEnvironmentName(name: AskSettingName): string {
   return `CODEX_CHATGPT_${toFileKey(name).toUpperCase()}`;

@@ -4,12 +4,12 @@
  */
 import { userInfo } from "node:os";
 import { basename, isAbsolute, join, resolve } from "node:path";
-import { z } from "zod";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { isInside } from "../workspace/directory.ts";
 import { judgeConfig } from "./judge.ts";
 import { toEnvironmentName, toFileKey, toFlag } from "./names.ts";
-import { projectSetting, settingNames, settings, type ProjectSetting, type Settings } from "./settings.ts";
+import { readAll } from "./setting.ts";
+import { projectSettings, settingNames, settings, type ProjectSetting, type Settings } from "./settings.ts";
 
 export interface ConfigProblem {
   /** The setting in the form in which it was given: `--port`, `CODEX_GPT_BRIDGE_PORT`, `port (config.toml)`. */
@@ -76,17 +76,12 @@ const NO_PROJECT: ConfigProblem = {
   problem: "is not given, and the current directory cannot be a project; run: codex-gpt-bridge setup",
 };
 
-/** A setting that is wrong counts as its default, so that what else is wrong is seen too. */
 function parseSettings(given: Given, problems: ConfigProblem[]): Settings {
-  const values = new Map([...given].map(([name, { value }]) => [name, value]));
-  const parsed = settings.safeParse(Object.fromEntries(values));
-  if (parsed.success) return parsed.data;
-  for (const issue of parsed.error.issues) {
-    const name = String(issue.path[0]);
-    values.delete(name);
-    problems.push({ setting: given.get(name)?.from ?? name, problem: issue.message });
-  }
-  return settings.parse(Object.fromEntries(values));
+  const values = Object.fromEntries([...given].map(([name, { value }]) => [name, value]));
+  const read = readAll(settings, values);
+  for (const { name, problem } of read.problems)
+    problems.push({ setting: given.get(name)?.from ?? name, problem });
+  return read.values;
 }
 
 type Given = ReadonlyMap<string, { value: unknown; from: string }>;
@@ -135,17 +130,32 @@ async function loadFile(sources: ConfigSources, problems: ConfigProblem[]): Prom
     for (const key of Object.keys(values)) {
       if (!known.has(key)) problems.push({ setting: `${key} (config file)`, problem: "is not a setting" });
     }
-    const parsed = z.array(projectSetting).safeParse(projects);
-    if (parsed.success) return { path, values, projects: parsed.data, chatgpt };
-    for (const issue of parsed.error.issues) {
-      problems.push({ setting: `projects.${issue.path.join(".")} (config file)`, problem: issue.message });
-    }
-    return { path, values, projects: [], chatgpt };
+    return { path, values, projects: readProjects(projects, problems), chatgpt };
   } catch (error) {
     return refuse(
       error instanceof Error ? (error.message.split("\n")[0] ?? "cannot be read") : "cannot be read",
     );
   }
+}
+
+/** None where one is wrong: a key that is not known may be a limit that somebody relies on. */
+function readProjects(tables: unknown, problems: ConfigProblem[]): ProjectSetting[] {
+  const wrong: ConfigProblem[] = [];
+  const refuse = (place: string | number, problem: string): void => {
+    wrong.push({ setting: `projects.${place} (config file)`, problem });
+  };
+  if (!Array.isArray(tables)) refuse("", "has to be a list of tables");
+  const projects = (Array.isArray(tables) ? tables : []).map((table: unknown, index) => {
+    const given = typeof table === "object" && table !== null ? { ...table } : {};
+    const read = readAll(projectSettings, given);
+    for (const { name, problem } of read.problems) refuse(`${index}.${name}`, problem);
+    for (const name of Object.keys(given)) {
+      if (!Object.hasOwn(projectSettings, name)) refuse(`${index}.${name}`, "is not a setting");
+    }
+    return read.values;
+  });
+  problems.push(...wrong);
+  return wrong.length === 0 ? projects : [];
 }
 
 /** The bridge's own directory below an XDG base directory, or below `fallback` in the home directory. */

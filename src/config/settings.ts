@@ -2,68 +2,29 @@
  * Every setting, once: its name, what it accepts, its default and its meaning. Environment variable, flag and file
  * key follow from the name by one rule (names.ts); docs/config.md is made from here.
  */
-import { z } from "zod";
 import { logLevels } from "../lib/log.ts";
 import { tunnelNames } from "../tunnel/provider.ts";
-
-/** Environment and flags give text, the file gives TOML values: one schema takes both. */
-export const integer = (min: number, max: number) =>
-  z.preprocess(
-    (value) => (typeof value === "string" && /^\d{1,12}$/.test(value.trim()) ? Number(value) : value),
-    z
-      .number("has to be a whole number")
-      .int("has to be a whole number")
-      .min(min, `has to be at least ${min}`)
-      .max(max, `may be at most ${max}`),
-  );
-
-const TRUE = new Set(["1", "true", "yes", "on"]);
-const FALSE = new Set(["", "0", "false", "no", "off"]);
-const flag = () =>
-  z.preprocess((value) => {
-    if (typeof value !== "string") return value;
-    const word = value.trim().toLowerCase();
-    if (TRUE.has(word)) return true;
-    return FALSE.has(word) ? false : value;
-  }, z.boolean("has to be 1 or 0"));
-
-export const list = () =>
-  z.preprocess(
-    (value) =>
-      typeof value === "string"
-        ? value
-            .split(",")
-            .map((part) => part.trim())
-            .filter((part) => part !== "")
-        : value,
-    z.array(z.string("has to be a list of texts"), "has to be a list, separated by commas"),
-  );
-
-export const text = () => z.string("has to be a text").trim().min(1, "must not be empty");
-export const choice = <const T extends readonly string[]>(values: T) =>
-  z.enum(values, `has to be one of: ${values.join(", ")}`);
+import { choice, flag, integer, list, secret, text, truth } from "./setting-kinds.ts";
+import type { ValuesOf } from "./setting.ts";
 
 const hostName = () =>
   text()
-    .toLowerCase()
-    .regex(
-      /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/,
-      "has to be a host name",
-    );
-
-const secret = () => z.string("has to be a text").min(32, "has to have at least 32 characters");
+    .check("has to be a host name", (value) =>
+      /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/i.test(value),
+    )
+    .transform((value) => value.toLowerCase());
 
 const LOOPBACK = new Set(["127.0.0.1", "[::1]", "localhost"]);
 /** Where browsers and other servers are sent: https, or a server on this machine. */
 const address = (problem: string, isFit: (url: URL) => boolean) =>
-  text().refine((value) => {
+  text().check(problem, (value) => {
     const url = URL.parse(value);
     if (url === null || url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "")
       return false;
     return (
       (url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.has(url.hostname))) && isFit(url)
     );
-  }, problem);
+  });
 const origin = () =>
   address(
     "has to be an https address without a path, such as https://bridge.example.com",
@@ -71,18 +32,18 @@ const origin = () =>
   ).transform((value) => new URL(value).origin);
 const issuer = () => address("has to be an https address without a query", () => true);
 
-export const settings = z.object({
+export const settings = {
   host: text().default("127.0.0.1").describe("Address to listen on."),
   port: integer(0, 65_535).default(8765).describe("Port to listen on; 0 takes a free one."),
   root: text().optional().describe("The project to serve, when there is one; short for `roots`."),
   roots: list()
     .optional()
     .describe("Projects to serve: absolute paths, or `name=/path`. Default: the current directory."),
-  token: secret().optional().describe("Bearer token that callers have to send; at least 32 characters."),
+  token: secret(32).optional().describe("Bearer token that callers have to send; at least 32 characters."),
   noAuth: flag()
     .default(false)
     .describe("No authentication. Refused together with a token or on an address other than loopback."),
-  headerSecret: secret()
+  headerSecret: secret(32)
     .optional()
     .describe(
       "Shared secret that a tunnel client adds as `x-codex-gpt-bridge-secret`; at least 32 characters.",
@@ -97,9 +58,7 @@ export const settings = z.object({
     .describe(
       "The https address under which ChatGPT reaches the bridge, without a path. Turns sign-in (OAuth 2.1) on.",
     ),
-  oauthPasscode: z
-    .string("has to be a text")
-    .min(8, "has to have at least 8 characters")
+  oauthPasscode: secret(8)
     .optional()
     .describe(
       "What the owner types to let a client in; at least 8 characters. Default: one is made and shown at the terminal.",
@@ -112,7 +71,7 @@ export const settings = z.object({
     .describe(
       "Clients that are known beforehand: `id=redirect address`; the same id again adds another address.",
     ),
-  oauthClientSecret: secret()
+  oauthClientSecret: secret(32)
     .optional()
     .describe(
       "Secret of the clients in `oauth_clients`; at least 32 characters. Without it they are public clients.",
@@ -146,7 +105,9 @@ export const settings = z.object({
       "How ChatGPT reaches this bridge: a tunnel that `serve` opens and keeps open (docs/tunnels.md).",
     ),
   tunnelId: text()
-    .regex(/^tunnel_[a-z0-9]{32}$/, "has to be tunnel_ and 32 lowercase letters and digits")
+    .check("has to be tunnel_ and 32 lowercase letters and digits", (value) =>
+      /^tunnel_[a-z0-9]{32}$/.test(value),
+    )
     .optional()
     .describe("Id of the OpenAI tunnel. Default: what `CONTROL_PLANE_TUNNEL_ID` says."),
   tunnelClient: text()
@@ -159,7 +120,7 @@ export const settings = z.object({
     .default("cloudflared")
     .describe("The cloudflared command: a path, or a name that is looked up on PATH."),
   cloudflaredTunnel: text()
-    .regex(/^[^-]/, "must not begin with a dash")
+    .check("must not begin with a dash", (value) => /^[^-]/.test(value))
     .optional()
     .describe(
       "Name or id of a tunnel made with `cloudflared tunnel create`. With `TUNNEL_TOKEN` there is no need.",
@@ -234,20 +195,20 @@ export const settings = z.object({
   auditKeepDays: integer(1, 3_650).default(30).describe("How long audit lines are kept, in days."),
   auditKeepMb: integer(1, 1_000_000).default(512).describe("How much audit log is kept, in MiB."),
   logLevel: choice(logLevels).default("info").describe("Least level that is logged."),
-});
+};
 
-export type Settings = z.output<typeof settings>;
+export type Settings = ValuesOf<typeof settings>;
 export type SettingName = keyof Settings;
 
 /** One table of `[[projects]]` in the config file. */
-export const projectSetting = z.strictObject({
+export const projectSettings = {
   name: text().optional(),
   path: text(),
-  write: z.boolean("has to be true or false").optional(),
+  write: truth().optional(),
   secrets: choice(["refuse", "mask", "off"]).optional(),
   model: text().optional(),
   effort: text().optional(),
-});
-export type ProjectSetting = z.output<typeof projectSetting>;
+};
+export type ProjectSetting = ValuesOf<typeof projectSettings>;
 
-export const settingNames = Object.keys(settings.shape) as SettingName[];
+export const settingNames = Object.keys(settings) as SettingName[];

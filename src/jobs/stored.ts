@@ -1,91 +1,18 @@
 /**
  * Records as they are stored: JSON text in, a record or an error out. The one place where stored text becomes a
- * record; docs/storage.md shows each as an example, and a test reads those examples through here.
+ * record; docs/storage.md shows each as an example, and a test reads those examples through here. The schemas are
+ * loaded with the first record: where no job was cut off, the start reads none.
  */
-import { z } from "zod";
-import { GAPS } from "../codex/seen-changes.ts";
-import type { Failure } from "../policy/failure.ts";
 import type { JobRecord, ThreadRecord } from "./job.ts";
 
-const text = z.string();
-const time = z.number();
-const count = z.number().int().nonnegative();
-const sandbox = z.enum(["read-only", "workspace-write"]);
-
-const jobRecord = z.strictObject({
-  version: z.literal(1),
-  jobId: text,
-  tool: z.enum(["codex_read", "codex_run", "codex_reply"]),
-  caller: text,
-  conversation: text.nullable(),
-  requestId: text.nullable(),
-  fingerprint: text,
-  project: text,
-  sandbox,
-  state: z.enum(["queued", "running", "waiting", "completed", "failed", "cancelled"]),
-  createdAt: time,
-  startedAt: time.nullable(),
-  finishedAt: time.nullable(),
-  limitMs: time,
-  threadId: text.nullable(),
-  turnId: text.nullable(),
-  lastMessage: text.nullable(),
-  answer: text.nullable(),
-  answerTruncated: z.boolean(),
-  wantsOutput: z.boolean(),
-  output: z.unknown(),
-  changes: z.array(
-    z.strictObject({
-      path: text,
-      kind: z.enum(["add", "update", "delete"]),
-      additions: count.nullable(),
-      deletions: count.nullable(),
-    }),
-  ),
-  // Not in rows of the first versions.
-  commandChanges: z
-    .strictObject({ files: count, unlisted: count, patchedToo: count, gap: z.enum(GAPS).nullable() })
-    .nullable()
-    .default(null),
-  diff: text.nullable(),
-  diffTruncated: z.boolean(),
-  usage: z
-    .strictObject({
-      inputTokens: z.number(),
-      cachedInputTokens: z.number(),
-      outputTokens: z.number(),
-      reasoningOutputTokens: z.number(),
-    })
-    .nullable(),
-  progress: z.strictObject({
-    phase: z.enum(["queued", "starting", "thinking", "running a command", "editing files", "finished"]),
-    commands: count,
-    filesChanged: count,
-    lastEvent: text.nullable(),
-  }),
-  // Its codes are the bridge's own (policy/failure.ts); the type there is the only list of them.
-  failure: z.custom<Failure>((value) => z.looseObject({ code: text }).safeParse(value).success).nullable(),
-});
-
-const threadRecord = z.strictObject({
-  version: z.literal(1),
-  threadId: text,
-  caller: text,
-  project: text,
-  cwd: text,
-  sandbox,
-  model: text.nullable(),
-  effort: text.nullable(),
-  createdAt: time,
-  usedAt: time,
-});
-
-/** Throws where the text is no such record. */
-export function parseJobRecord(stored: string): JobRecord {
+/** Rejects where the text is no such record. */
+export async function parseJobRecord(stored: string): Promise<JobRecord> {
+  const { jobRecord } = await import("./stored-schemas.ts");
   return jobRecord.parse(JSON.parse(stored));
 }
 
-/** Throws where the text is no such record. */
-export function parseThreadRecord(stored: string): ThreadRecord {
+/** Rejects where the text is no such record. */
+export async function parseThreadRecord(stored: string): Promise<ThreadRecord> {
+  const { threadRecord } = await import("./stored-schemas.ts");
   return threadRecord.parse(JSON.parse(stored));
 }

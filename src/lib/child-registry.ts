@@ -5,7 +5,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
 import type { Log } from "./log.ts";
 import { processStart } from "./process-start.ts";
 
@@ -15,12 +14,6 @@ export interface ChildRegistry {
   /** Ends what an earlier bridge left; gives back how many there were. Never rejects. */
   endLeftovers(): Promise<number>;
 }
-
-const childRecord = z.looseObject({
-  version: z.literal(1),
-  pid: z.number().int().positive(),
-  start: z.string(),
-});
 
 const TERM_GRACE_MS = 1_500;
 const KILL_GRACE_MS = 1_000;
@@ -70,7 +63,9 @@ export function createChildRegistry(directory: string, log: Log): ChildRegistry 
 
 export function parseChildRecord(text: string): { pid: number; start: string } | null {
   try {
-    return childRecord.parse(JSON.parse(text));
+    const { version, pid, start } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const isKnown = version === 1 && typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0;
+    return isKnown && typeof start === "string" ? { pid, start } : null;
   } catch {
     return null; // cut off by a full disk: there is nobody to end
   }

@@ -3,7 +3,8 @@ import type { ScanVerdict } from "../policy/decide.ts";
 import type { DirectoryIdentity, Grant } from "../policy/grant.ts";
 import { identifyCwd, identifyDirectory, relativeToRoot } from "./directory.ts";
 import { readProjectInstructions } from "./instructions.ts";
-import { applyExceptions, type SecretException } from "./exceptions.ts";
+import type { SecretException } from "./exceptions.ts";
+import type { ScanFinding } from "./scan.ts";
 
 /** Reading everything for the first time takes longer than a call may; later looks read what has changed. */
 export const FIRST_LOOK_MS = 120_000;
@@ -21,6 +22,11 @@ export interface WorkspaceParts {
 }
 
 export function createWorkspace(parts: WorkspaceParts) {
+  async function withoutExceptions(root: DirectoryIdentity, found: ScanFinding[]): Promise<ScanFinding[]> {
+    const { applyExceptions } = await import("./exceptions.ts");
+    return applyExceptions(root.path, found, await parts.exceptions(), parts.now());
+  }
+
   return {
     identifyRoot: async (project: { root: DirectoryIdentity }) => identifyDirectory(project.root.path),
     identifyCwd,
@@ -40,10 +46,7 @@ export function createWorkspace(parts: WorkspaceParts) {
       const report = await scanProject(root.path, { ...options, deadlineMs, content: true, onSecret });
       parts.onSecrets(root.path, secrets, report.complete);
       const found = report.findings.filter(({ verdict }) => verdict === "block");
-      const blocking =
-        found.length === 0
-          ? []
-          : await applyExceptions(root.path, found, await parts.exceptions(), parts.now());
+      const blocking = found.length === 0 ? [] : await withoutExceptions(root, found);
       if (blocking.length > 0) {
         parts.onFindings(
           root.path,

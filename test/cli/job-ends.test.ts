@@ -67,7 +67,7 @@ test("an end that was recorded is noted, and is not recorded again at the next s
   const jobEnds = start();
   for (const jobId of ["a", "b", "c"]) jobEnds.record(await endOf(jobId));
   await jobEnds.settled();
-  expect(ends.missing()).toEqual([]);
+  expect(await ends.missing()).toEqual([]);
   await close();
   await open();
   await start().recordMissing();
@@ -92,18 +92,21 @@ test("an end whose line a kill prevented is recorded at the next start, once", a
 test("an end whose line was written, but not noted, is not recorded twice", async () => {
   const job = await endOf("a");
   audit.record({ type: "start", version: "0", projects: [] });
-  createJobEnds({ audit, auditDirectory: "", ends: { missing: () => [], note() {} }, log: silentLog }).record(
-    job,
-  );
+  createJobEnds({
+    audit,
+    auditDirectory: "",
+    ends: { missing: async () => [], note() {} },
+    log: silentLog,
+  }).record(job);
   await endOf("b");
   await close();
   await open();
-  expect(ends.missing()).toHaveLength(2);
+  expect(await ends.missing()).toHaveLength(2);
   const jobEnds = start();
   await jobEnds.recordMissing();
   await jobEnds.settled();
   expect(await lines()).toEqual(["a completed", "b completed"]);
-  expect(ends.missing()).toEqual([]);
+  expect(await ends.missing()).toEqual([]);
 });
 
 test("while the log cannot be written, nothing is noted", async () => {
@@ -111,5 +114,5 @@ test("while the log cannot be written, nothing is noted", async () => {
   const jobEnds = createJobEnds({ audit: broken, auditDirectory: "", ends, log: silentLog });
   jobEnds.record(await endOf("a"));
   await jobEnds.settled();
-  expect(ends.missing().map(({ jobId }) => jobId)).toEqual(["a"]);
+  expect((await ends.missing()).map(({ jobId }) => jobId)).toEqual(["a"]);
 });

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { codexHome, toCodexEnvironment } from "../../src/codex/environment.ts";
+import { codexHome } from "../../src/codex/codex-home.ts";
+import { toCodexEnvironment } from "../../src/codex/environment.ts";
 import { silentLog } from "../../src/lib/log.ts";
 
 let home: string;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { toEnvironmentName, toFileKey, toFlag } from "../../src/config/names.ts";
+import { readAll } from "../../src/config/setting.ts";
 import { settingNames, settings } from "../../src/config/settings.ts";
 import { golden, inFull } from "../golden/golden.ts";
 
@@ -13,7 +14,7 @@ test.each([
 
 describe("the settings", () => {
   test("are those that docs and users know, with their defaults", () => {
-    const defaults: Record<string, unknown> = settings.parse({});
+    const defaults: Record<string, unknown> = readAll(settings, {}).values;
     const table = settingNames.map((name) => ({
       name,
       env: toEnvironmentName(name),
@@ -24,7 +25,7 @@ describe("the settings", () => {
   });
 
   test("each have a meaning in words, and no two share a name", () => {
-    for (const name of settingNames) expect(settings.shape[name].description).toMatch(/\.$/);
+    for (const name of settingNames) expect(settings[name].description).toMatch(/\.$/);
     expect(new Set(settingNames.map(toEnvironmentName)).size).toBe(settingNames.length);
   });
 });

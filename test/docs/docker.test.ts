@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { toEnvironmentName } from "../../src/config/names.ts";
+import { readAll } from "../../src/config/setting.ts";
 import { settingNames, settings } from "../../src/config/settings.ts";
 
 const packageRoot = join(import.meta.dirname, "..", "..");
@@ -25,7 +26,7 @@ test("every setting that they name is one", () => {
 });
 
 test("the port is the default one, and is published on loopback only", () => {
-  const port = String(settings.shape.port.parse(undefined));
+  const port = String(readAll(settings, {}).values.port);
   expect(dockerfile).toContain(`EXPOSE ${port}`);
   expect(compose.match(/^ +- "?[\d.]*:?\d+:\d+"?/gm)).toEqual([`      - "127.0.0.1:${port}:${port}"`]);
 });

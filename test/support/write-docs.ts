@@ -36,24 +36,25 @@ async function writeBetweenMarks(path: string, generated: string, mark = "genera
 
 function settingsTable(): string {
   const rows = settingNames.map((name) => {
-    const schema = settings.shape[name];
-    const parsed = schema.safeParse(undefined);
-    const value: unknown = parsed.success ? parsed.data : undefined;
+    const { read, description } = settings[name];
+    const found = read(undefined);
+    const value: unknown = found.ok ? found.value : undefined;
     const isNothing = value === undefined || (Array.isArray(value) && value.length === 0);
     const shown = isNothing ? "–" : `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
     const names = `\`${toFileKey(name)}\`<br>\`${toEnvironmentName(name)}\`<br>\`--${toFlag(name)}\``;
-    return `| ${names} | ${shown} | ${schema.description ?? ""} |`;
+    return `| ${names} | ${shown} | ${description} |`;
   });
   return `| setting | default | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
 }
 
 function askSettingsTable(): string {
   const rows = askSettingNames.map((name) => {
-    const schema = askSettings.shape[name];
-    const value: unknown = schema.safeParse(undefined).data;
+    const { read, description } = askSettings[name];
+    const found = read(undefined);
+    const value: unknown = found.ok ? found.value : undefined;
     const isNothing = value === undefined || (Array.isArray(value) && value.length === 0);
     const shown = isNothing ? "–" : `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
-    return `| \`${toFileKey(name)}\`<br>\`${toAskEnvironmentName(name)}\` | ${shown} | ${schema.description ?? ""} |`;
+    return `| \`${toFileKey(name)}\`<br>\`${toAskEnvironmentName(name)}\` | ${shown} | ${description} |`;
   });
   return `| setting | default | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
 }

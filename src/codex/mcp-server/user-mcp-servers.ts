@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import type { BackendParts } from "../backend.ts";
-import { codexHome } from "../environment.ts";
+import { codexHome } from "../codex-home.ts";
 
 const run = promisify(execFile);
 const LIST_WITHIN_MS = 15_000;

@@ -1,11 +1,11 @@
 /** Which ends of jobs the audit log has: a kill between a job's last save and its line would lose the line for ever. */
 import type { JobRecord } from "../job.ts";
-import { parseJobRecord } from "../stored.ts";
 import type { JobDatabase } from "./database.ts";
+import { recordsOf } from "./job-store.ts";
 
 export interface AuditedEnds {
   /** Jobs that have ended and of which nobody has said that the log has them; the first to end first. */
-  missing(): JobRecord[];
+  missing(): Promise<JobRecord[]>;
   /** The log has their ends. Throws where the database cannot be written. */
   note(jobIds: readonly string[]): void;
 }
@@ -17,7 +17,7 @@ export function createAuditedEnds(database: JobDatabase): AuditedEnds {
   );
   const note = sql.prepare("UPDATE jobs SET is_audited = 1 WHERE job_id IN (SELECT value FROM json_each(?))");
   return {
-    missing: () => missing.all().map((row) => parseJobRecord(String(row["record"]))),
+    missing: async () => recordsOf(missing.all()),
     note(jobIds) {
       note.run(JSON.stringify(jobIds));
       database.wrote();

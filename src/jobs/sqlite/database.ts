@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fail, ok, type Result } from "../../lib/result.ts";
 import { createCheckpointer } from "./checkpointer.ts";
-import { salvage, type Salvaged } from "./salvage.ts";
+import type { Salvaged } from "./salvage.ts";
 import { migrations } from "./schema.ts";
 
 export interface JobDatabase {
@@ -49,7 +49,7 @@ export async function openJobDatabase(directory: string, now: number): Promise<R
       sql.close();
       return fail(problem);
     }
-    const salvaged = movedAside === null ? null : salvage(join(directory, movedAside), sql);
+    const salvaged = movedAside === null ? null : await takeOver(join(directory, movedAside), sql);
     const wal = await open(`${path}-wal`, "r+");
     const checkpointer = createCheckpointer({
       path,
@@ -78,6 +78,11 @@ export async function openJobDatabase(directory: string, now: number): Promise<R
       `the job database cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
+}
+
+async function takeOver(broken: string, sql: DatabaseSync): Promise<Salvaged> {
+  const { salvage } = await import("./salvage.ts");
+  return salvage(broken, sql);
 }
 
 /** Throws `Unreadable` where the file is no sound database. */

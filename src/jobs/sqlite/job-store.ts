@@ -25,7 +25,7 @@ export function createSqliteJobStore(
   total -= inTransaction(sql, () => retention.prune(now(), AT_START));
   retention.settle();
 
-  function recordOf(row: Row | undefined): JobRecord | null {
+  async function recordOf(row: Row | undefined): Promise<JobRecord | null> {
     return row === undefined ? null : parseJobRecord(String(row["record"]));
   }
 
@@ -53,7 +53,7 @@ export function createSqliteJobStore(
         stored,
       );
       if (changes === 0) {
-        const twin = recordOf(statements.byRequest.get(caller, requestId));
+        const twin = await recordOf(statements.byRequest.get(caller, requestId));
         if (twin === null) throw new Error("a job was not inserted, and there is no twin");
         return fail({ twin });
       }
@@ -98,7 +98,7 @@ export function createSqliteJobStore(
         conversation === undefined
           ? statements.newest.all(caller, limit)
           : statements.newestOfConversation.all(caller, conversation, limit);
-      return rows.map((row) => parseJobRecord(String(row["record"])));
+      return recordsOf(rows);
     },
 
     async events(jobId, after, limit) {
@@ -110,7 +110,7 @@ export function createSqliteJobStore(
     },
 
     async unfinished() {
-      return statements.unfinished.all().map((row) => parseJobRecord(String(row["record"])));
+      return recordsOf(statements.unfinished.all());
     },
 
     async countStarted(caller, after, until) {
@@ -167,6 +167,11 @@ function prepare(sql: DatabaseSync) {
        WHERE caller = ? AND created_at > ? AND created_at <= ?`,
     ),
   };
+}
+
+/** In their order. */
+export async function recordsOf(rows: readonly Readonly<Record<string, unknown>>[]): Promise<JobRecord[]> {
+  return Promise.all(rows.map(async (row) => parseJobRecord(String(row["record"]))));
 }
 
 function sizeOf(job: JobRecord): number {

@@ -8,13 +8,13 @@ import { DatabaseSync } from "node:sqlite";
 import type { JobEvent, JobRecord } from "../job.ts";
 import { parseJobRecord } from "../stored.ts";
 import { DATABASE_FILE } from "./database.ts";
-import { toEvent } from "./job-store.ts";
+import { recordsOf, toEvent } from "./job-store.ts";
 
 export interface JobView {
   /** Newest first, of all callers. */
-  newest(limit: number): JobRecord[];
+  newest(limit: number): Promise<JobRecord[]>;
   /** By its id, or by the beginning of its id where no other job has the same. */
-  find(jobId: string): JobRecord | null;
+  find(jobId: string): Promise<JobRecord | null>;
   events(jobId: string, after: number): JobEvent[];
   close(): void;
 }
@@ -33,9 +33,9 @@ export function openJobView(directory: string): JobView | null {
      WHERE job = (SELECT seq FROM jobs WHERE job_id = ?) AND id > ? ORDER BY id`,
   );
   return {
-    newest: (limit) => newest.all(limit).map((row) => parseJobRecord(String(row["record"]))),
+    newest: async (limit) => recordsOf(newest.all(limit)),
 
-    find(jobId) {
+    async find(jobId) {
       const [first, second] = find.all(jobId, `${jobId}\u{10FFFF}`);
       if (first === undefined) return null;
       const isClear = second === undefined || first["job_id"] === jobId;

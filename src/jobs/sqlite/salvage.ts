@@ -3,7 +3,7 @@
  * and threads. A row that cannot be read, or that is no record, is left out. Never writes to the old file's tables.
  */
 import { DatabaseSync } from "node:sqlite";
-import { parseJobRecord, parseThreadRecord } from "../stored.ts";
+import { jobRecord, threadRecord } from "../stored-schemas.ts";
 import { inTransaction } from "./transaction.ts";
 
 export interface Salvaged {
@@ -40,7 +40,7 @@ function copyJobs(old: DatabaseSync, into: DatabaseSync): number {
     "INSERT OR IGNORE INTO events (job, id, at, type, text) VALUES (?, ?, ?, ?, ?)",
   );
   return eachRow(old, "jobs", (row) => {
-    const job = parseJobRecord(String(row["record"]));
+    const job = jobRecord.parse(JSON.parse(String(row["record"])));
     const seq = Number(row["seq"]);
     const { jobId, caller, conversation, requestId, createdAt, finishedAt } = job;
     // `ended` is the order of the ends; of a row that does not say, its own place.
@@ -61,7 +61,7 @@ function copyJobs(old: DatabaseSync, into: DatabaseSync): number {
 function copyThreads(old: DatabaseSync, into: DatabaseSync): number {
   const add = into.prepare("INSERT OR IGNORE INTO threads (seq, thread_id, record) VALUES (?, ?, ?)");
   return eachRow(old, "threads", (row) => {
-    const thread = parseThreadRecord(String(row["record"]));
+    const thread = threadRecord.parse(JSON.parse(String(row["record"])));
     add.run(Number(row["seq"]), thread.threadId, JSON.stringify(thread));
   });
 }
