@@ -7,10 +7,11 @@ import { toEnvironmentName } from "../config/names.ts";
 import { listen } from "../http/listen.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../lib/log.ts";
+import { pause } from "../lib/pause.ts";
 import { prettyDestination } from "../lib/pretty-log.ts";
 import { ok, type Result } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
-import { createBridge } from "./bridge.ts";
+import { createBridge, type Bridge } from "./bridge.ts";
 import { hasAuth } from "./door-check.ts";
 import { parseFlags, printProblems, settingsHelp } from "./flags.ts";
 import type { TunnelRoom } from "./open-tunnel.ts";
@@ -23,6 +24,7 @@ import { loadConfigWithSecrets, type ConfigWithSecrets } from "./with-secrets.ts
 /** SIGTERM has to end in exit 0 within 8 s; what Codex needs to stop comes on top of these. */
 const ANSWERS_GRACE_MS = 1_000;
 const JOBS_GRACE_MS = 2_000;
+const FIRST_ANSWER_MS = 10;
 
 export async function run(terminal: Terminal, argv: readonly string[]): Promise<number> {
   const { flags, problems } = parseFlags(argv);
@@ -141,11 +143,7 @@ async function serve(
   const opened = tunnel?.open(url, (name) => {
     tunnelHosts.splice(0, 1, name);
   });
-  const readying = bridge.makeReady().then((usable) => {
-    if (usable.ok) log.info({ codex: usable.value.codexVersion, backend: usable.value.kind }, "ready");
-  });
-
-  Promise.all([readying, bridge.lookThrough()]).catch((error: unknown) => {
+  warmUp(bridge, log, stopping.signal).catch((error: unknown) => {
     log.error({ error: String(error) }, "the bridge could not be made ready");
   });
 
@@ -159,6 +157,16 @@ async function serve(
   ]);
   log.info({}, "stopped");
   return gaveUp === undefined ? EXIT_FINE : EXIT_FAILED;
+}
+
+/** Modules are loaded for it, and while they are nothing else is done: whoever waits for the port is answered first. */
+async function warmUp(bridge: Bridge, log: Log, signal: AbortSignal): Promise<void> {
+  await pause(systemClock, FIRST_ANSWER_MS, signal);
+  if (signal.aborted) return;
+  const readying = bridge.makeReady().then((usable) => {
+    if (usable.ok) log.info({ codex: usable.value.codexVersion, backend: usable.value.kind }, "ready");
+  });
+  await Promise.all([readying, bridge.lookThrough()]);
 }
 
 async function prepare(

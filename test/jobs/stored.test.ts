@@ -8,16 +8,16 @@ const page = readFileSync(new URL("../../docs/storage.md", import.meta.url), "ut
 const examplesOf = (kind: string): string[] =>
   [...page.matchAll(new RegExp(`\`\`\`json ${kind}\n([\\s\\S]*?)\`\`\``, "g"))].map(([, text = ""]) => text);
 
-test("every job in docs/storage.md is a record as it is stored", () => {
+test("every job in docs/storage.md is a record as it is stored", async () => {
   const examples = examplesOf("job");
   expect(examples.length).toBeGreaterThan(1);
-  for (const text of examples) expect(parseJobRecord(text)).toEqual(JSON.parse(text));
+  for (const text of examples) expect(await parseJobRecord(text)).toEqual(JSON.parse(text));
 });
 
-test("every thread in docs/storage.md is a record as it is stored", () => {
+test("every thread in docs/storage.md is a record as it is stored", async () => {
   const examples = examplesOf("thread");
   expect(examples).toHaveLength(1);
-  for (const text of examples) expect(parseThreadRecord(text)).toEqual(JSON.parse(text));
+  for (const text of examples) expect(await parseThreadRecord(text)).toEqual(JSON.parse(text));
 });
 
 test("every Codex process in docs/storage.md is a record as it is stored", () => {
@@ -39,6 +39,6 @@ test.each<[string, object, string]>([
   ["a version that is not known", { version: 2 }, '"version"'],
   ["a state that does not exist", { state: "lost" }, '"state"'],
   ["a field that nobody knows", { extra: 1 }, '"extra"'],
-])("a record with %s is refused", (_name, fields, named) => {
-  expect(() => parseJobRecord(JSON.stringify({ ...jobRecord("job"), ...fields }))).toThrow(named);
+])("a record with %s is refused", async (_name, fields, named) => {
+  await expect(parseJobRecord(JSON.stringify({ ...jobRecord("job"), ...fields }))).rejects.toThrow(named);
 });
