@@ -2,7 +2,7 @@
 import type { BackendParts } from "../codex/backend.ts";
 import type { ChildRegistry } from "../lib/child-registry.ts";
 import { createCodex, type Codex } from "../codex/codex.ts";
-import { findCodex, type CodexInstall } from "../codex/install.ts";
+import type { CodexInstall } from "../codex/install.ts";
 import type { Config } from "../config/load.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -35,8 +35,10 @@ export function createCodexDriver(config: Config, parts: CodexDriverParts): Code
   });
   return createCodex({
     choice: config.backend === "exec" ? "auto" : config.backend,
-    find: async (signal) =>
-      findCodex({ codex: config.codex, path, env: await env(), skipUnder: packageRoot }, signal),
+    find: async (signal) => {
+      const { findCodex } = await import("../codex/install.ts");
+      return findCodex({ codex: config.codex, path, env: await env(), skipUnder: packageRoot }, signal);
+    },
     drivers: {
       "app-server": async (install) => {
         const { createAppServerBackend } = await import("../codex/app-server/backend.ts");

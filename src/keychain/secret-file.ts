@@ -7,12 +7,10 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { z } from "zod";
 import { fail, ok, type Result } from "../lib/result.ts";
 import type { SecretStore } from "./secret-store.ts";
 import { isStorable } from "./secret-items.ts";
 
-const secretFile = z.strictObject({ version: z.literal(1), secrets: z.record(z.string(), z.string()) });
 type Secrets = Readonly<Record<string, string>>;
 
 const TO_READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -59,6 +57,12 @@ export function createSecretFile(path: string): SecretStore {
   };
 }
 
+/** Loaded by whoever has such a file: a start with another store need not wait for zod. */
+async function secretFile() {
+  const { z } = await import("zod");
+  return z.strictObject({ version: z.literal(1), secrets: z.record(z.string(), z.string()) });
+}
+
 async function readSecrets(path: string): Promise<Result<Secrets, string>> {
   try {
     const file = await open(path, TO_READ);
@@ -67,7 +71,8 @@ async function readSecrets(path: string): Promise<Result<Secrets, string>> {
       if (!found.isFile()) return fail(`${path} is no file`);
       if ((found.mode & 0o077) !== 0) return fail(`others can use ${path}; run: chmod 600`);
       if (isForeign(found.uid)) return fail(`${path} belongs to another user`);
-      const parsed = secretFile.safeParse(JSON.parse(await file.readFile("utf8")));
+      const schema = await secretFile();
+      const parsed = schema.safeParse(JSON.parse(await file.readFile("utf8")));
       return parsed.success ? ok(parsed.data.secrets) : fail(`${path} is no list of secrets`);
     } finally {
       await file.close();
@@ -82,10 +87,11 @@ async function readSecrets(path: string): Promise<Result<Secrets, string>> {
 /** Replaces the file as a whole. Throws where it cannot be written. */
 async function writeSecrets(path: string, secrets: Secrets): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const schema = await secretFile();
   const fresh = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   const file = await open(fresh, "wx", 0o600);
   try {
-    await file.writeFile(`${JSON.stringify(secretFile.parse({ version: 1, secrets }), null, 2)}\n`);
+    await file.writeFile(`${JSON.stringify(schema.parse({ version: 1, secrets }), null, 2)}\n`);
     await file.sync();
     await file.close();
     await rename(fresh, path);
