@@ -417,7 +417,7 @@ describe("projects", () => {
       given: { file: '[[projects]]\npath = "/srv/p"\nwrite = "yes"\n' },
       problem: "projects.0.write (config file): has to be true or false",
     },
-    { given: { file: "projects = 1\n" }, problem: "projects. (config file): " },
+    { given: { file: "projects = 1\n" }, problem: "projects. (config file): has to be a list of tables" },
   ])("$given is refused: $problem", async ({ given, problem }) => {
     expect((await problemsOf(given)).join("\n")).toContain(problem);
   });
