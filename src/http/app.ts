@@ -3,8 +3,7 @@
  * one costs anything, and no body is read for a caller who is not let in. Knows Hono; never a tool, never the policy.
  */
 import type { AuthInfo, McpServerFactory } from "@modelcontextprotocol/server";
-import type { Context } from "hono";
-import { Hono } from "hono/tiny";
+import { Hono, type Context } from "hono";
 import { nanoid } from "nanoid";
 import type { AuthFailure, Caller, Scope } from "../auth/caller.ts";
 import type { Challenges } from "../auth/challenge.ts";
