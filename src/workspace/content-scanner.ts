@@ -1,29 +1,24 @@
 /**
- * Scans the content of many files on worker threads. The threads start with the first file and end a while after the
- * last; what they found clean is remembered as long as the process lives. Never reads a file on the calling thread.
+ * Scans names and content below a root on worker threads. The threads start with the first run and end a while after
+ * the last; what they found clean, and what directories held, is remembered as long as the process lives. Never touches
+ * a disk on the calling thread.
  */
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { createContentCache, isEmptyCache } from "./content-cache.ts";
-import { type ContentAnswer, type ContentBatch, startContentWorker } from "./content-worker.ts";
+import { namesIn } from "./content-directory.ts";
+import { type ContentAnswer, type ContentBatch, type Place, startContentWorker } from "./content-worker.ts";
+import { createDirectoryMemory } from "./directory-memory.ts";
+import { below } from "./walk.ts";
 
 export interface ContentRun {
-  /** Regular files of one directory; as bytes. */
-  readonly add: (directory: string, names: readonly string[]) => void;
-  /** Enough files wait: the walk should rest until `onProgress`. */
-  readonly isFull: () => boolean;
-  /** Settles when all files have been judged, or after `stop`; rejects when a thread died. */
-  readonly finish: () => Promise<void>;
+  /** Settles when all below the root has been judged, or after `stop`; rejects when a thread died. */
+  readonly done: Promise<void>;
   readonly stop: () => void;
 }
 
-export interface ContentRunParts {
-  readonly onAnswer: (answer: ContentAnswer) => void;
-  readonly onProgress: () => void;
-}
-
-const BATCH_FILES = 200;
-const MAX_WAITING_BATCHES = 16;
+/** One answer must not keep the event loop long, nor a thread wait for the other at the end. */
+const MAX_PLACES = 48;
 const MAX_WORKERS = 2;
 const IN_FLIGHT_PER_WORKER = 2;
 const IDLE_MS = 15_000;
@@ -35,70 +30,72 @@ interface Seat {
   running: number;
 }
 
-interface Job {
-  readonly batch: ContentBatch;
-  readonly isStopped: () => boolean;
-  readonly settle: (answer: ContentAnswer | Error | null) => void;
+interface Run {
+  readonly isWaiting: () => boolean;
+  /** To be asked only while it is waiting. */
+  readonly nextBatch: () => ContentBatch;
+  readonly settle: (answer: ContentAnswer | Error) => void;
 }
 
 let cache = createContentCache();
+let directories = createDirectoryMemory();
 let seats: Seat[] = [];
-const jobs: Job[] = [];
-const running = new Map<number, Job>();
+const runs = new Set<Run>();
+const running = new Map<number, Run>();
 let nextBatchId = 1;
 let idleTimer: NodeJS.Timeout | undefined;
 
-export function startContentRun(parts: ContentRunParts): ContentRun {
-  const stopFlag = new Int32Array(new SharedArrayBuffer(4));
+/** `root` is a real, absolute path as bytes. `onAnswer` is called for each part of the tree, in any order. */
+export function startContentRun(root: string, onAnswer: (answer: ContentAnswer) => void): ContentRun {
+  const stop = new Int32Array(new SharedArrayBuffer(4));
   const extra = new Int32Array(new SharedArrayBuffer(4)).fill(EXTRA_MIB);
   const all = Promise.withResolvers<void>();
-  all.promise.catch(() => undefined); // `finish` may be asked for later, or never
   const isCold = isEmptyCache(cache.words);
-  let files: { directory: string; names: string }[] = [];
-  let gathered = 0;
+  const waiting: Omit<Place, "known">[] = [{ directory: root, files: null }];
   let open = 0;
-  let isFinishing = false;
-  let stopped = false;
-  const settle = (answer: ContentAnswer | Error | null): void => {
-    open--;
-    if (answer instanceof Error) all.reject(answer);
-    else if (answer !== null && !stopped) {
-      cache.add(answer.clean);
-      parts.onAnswer(answer);
-    }
-    if (open === 0 && isFinishing) all.resolve();
-    parts.onProgress();
+  const end = (): void => {
+    runs.delete(run);
+    waiting.length = 0;
+    all.resolve();
   };
-  const flush = (): void => {
-    if (files.length === 0) return;
-    const batch = { batchId: nextBatchId++, cache: cache.words, isCold, stop: stopFlag, extra, files };
-    files = [];
-    gathered = 0;
-    open++;
-    jobs.push({ batch, isStopped: () => stopped, settle });
-    dispatch();
-  };
-  return {
-    add: (directory, names) => {
-      for (let from = 0; from < names.length; from += BATCH_FILES) {
-        const part =
-          from === 0 && names.length <= BATCH_FILES ? names : names.slice(from, from + BATCH_FILES);
-        files.push({ directory, names: part.join("/") });
-        gathered += part.length;
-        if (gathered >= BATCH_FILES) flush();
+  const run: Run = {
+    isWaiting: () => waiting.length > 0,
+    nextBatch: () => {
+      // a few of many, one of a few: so all threads have something to do
+      const count = Math.min(MAX_PLACES, Math.ceil(waiting.length / (MAX_WORKERS * IN_FLIGHT_PER_WORKER)));
+      open++;
+      const places = waiting.splice(-count).map(({ directory, files }) => ({
+        directory,
+        files,
+        known: files === null ? directories.recall(directory) : null,
+      }));
+      return { batchId: nextBatchId++, root, cache: cache.words, isCold, stop, extra, places };
+    },
+    settle: (answer) => {
+      open--;
+      if (!runs.has(run)) return;
+      if (answer instanceof Error) {
+        all.reject(answer);
+        end();
+        return;
       }
+      cache.add(answer.clean);
+      for (const [path, listing] of answer.learned) directories.learn(path, listing);
+      for (const { directory, directories: inside, parts } of answer.left) {
+        for (const name of namesIn(inside)) waiting.push({ directory: below(directory, name), files: null });
+        for (const files of parts) waiting.push({ directory, files });
+      }
+      onAnswer(answer);
+      if (open === 0 && waiting.length === 0) end();
     },
-    isFull: () => open > MAX_WAITING_BATCHES,
-    finish: () => {
-      isFinishing = true;
-      flush();
-      if (open === 0) all.resolve();
-      return all.promise;
-    },
+  };
+  runs.add(run);
+  dispatch();
+  return {
+    done: all.promise,
     stop: () => {
-      stopped = true;
-      Atomics.store(stopFlag, 0, 1);
-      all.resolve();
+      Atomics.store(stop, 0, 1);
+      end();
     },
   };
 }
@@ -106,27 +103,34 @@ export function startContentRun(parts: ContentRunParts): ContentRun {
 /** The next scan reads everything again. */
 export function forgetCleanFiles(): void {
   cache = createContentCache();
+  directories = createDirectoryMemory();
 }
 
 function dispatch(): void {
   clearTimeout(idleTimer);
-  while (jobs.length > 0) {
+  for (let run = nextRun(); run !== null; run = nextRun()) {
     const seat = freeSeat();
     if (seat === null) return;
-    const job = jobs.shift();
-    if (job === undefined) return;
-    if (job.isStopped()) {
-      job.settle(null);
-      continue;
-    }
-    running.set(job.batch.batchId, job);
+    const batch = run.nextBatch();
+    running.set(batch.batchId, run);
     if (seat.running++ === 0) seat.worker.ref();
-    seat.worker.postMessage(job.batch, []);
+    seat.worker.postMessage(batch, []);
   }
   if (running.size === 0) {
     idleTimer = setTimeout(endWorkers, IDLE_MS);
     idleTimer.unref();
   }
+}
+
+/** All runs take turns. */
+function nextRun(): Run | null {
+  for (const run of runs) {
+    if (!run.isWaiting()) continue;
+    runs.delete(run);
+    runs.add(run);
+    return run;
+  }
+  return null;
 }
 
 /** A seat with nothing to do; else a new one while there are processors for it; else the one with the least to do. */
@@ -143,9 +147,9 @@ function takeSeat(): Seat {
   seats.push(seat);
   seat.worker.on("message", (answer: ContentAnswer) => {
     if (--seat.running === 0) seat.worker.unref();
-    const job = running.get(answer.batchId);
+    const run = running.get(answer.batchId);
     running.delete(answer.batchId);
-    job?.settle(answer);
+    run?.settle(answer);
     dispatch();
   });
   seat.worker.on("error", (error: Error) => {
@@ -163,7 +167,7 @@ function loseSeat(seat: Seat, error: Error): void {
   seats = seats.filter((other) => other !== seat);
   const lost = [...running.values()];
   running.clear();
-  for (const job of lost) job.settle(error);
+  for (const run of lost) run.settle(error);
   dispatch();
 }
 

@@ -28,8 +28,8 @@ export interface ScanReport {
 export interface Tally {
   /** Device and inode of the root. */
   readonly identify: (root: string) => void;
-  /** One more directory, and the files in it. */
-  readonly count: (files: number) => void;
+  /** More directories, and the files in them. */
+  readonly count: (directories: number, files: number) => void;
   readonly add: (finding: ScanFinding) => void;
   /** Something that could not be looked at; `path` as people read it, empty for the root. */
   readonly miss: (path: string, why: string) => void;
@@ -52,9 +52,9 @@ export function createTally(onTooMany: (cause: string) => void): Tally {
     identify: (root) => {
       identity = root;
     },
-    count: (more) => {
-      directories++;
-      files += more;
+    count: (moreDirectories, moreFiles) => {
+      directories += moreDirectories;
+      files += moreFiles;
     },
     add: (finding) => {
       const list = finding.verdict === "block" ? blocks : warnings;

@@ -8,15 +8,14 @@ import { homedir } from "node:os";
 import { promisify } from "node:util";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import type { NameJudgement } from "../policy/secret-kinds.ts";
-import { isTellingPlace, judgeName } from "../policy/secret-names.ts";
-import { isPlainName } from "../policy/secret-plain-names.ts";
 import { startContentPart } from "./scan-content.ts";
 import { createEnding, type Ending } from "./scan-ending.ts";
 import { judgeLink } from "./scan-links.ts";
 import { lookAt } from "./scan-look.ts";
 import { createTally, type ScanFinding, type ScanReport, type Tally } from "./scan-report.ts";
 import { createTaskQueue } from "./scan-tasks.ts";
-import { below, startWalk, toBytes, toFsPath, toText, type Walk, type WalkedDirectory } from "./walk.ts";
+import { sortEntries, type Suspect } from "./sort-entries.ts";
+import { below, toBytes, toFsPath, toText, type WalkedDirectory, walkTree } from "./walk.ts";
 
 export type { ScanFinding, ScanReport } from "./scan-report.ts";
 
@@ -61,15 +60,9 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
   tally.identify(`${identity.dev}:${identity.ino}`);
   const home = options.home ?? homedir();
   const places = { root: realRoot, home: await realpath(home).catch(() => home) };
-  const above = realRoot.split("/").slice(1);
   const { onSecret = () => undefined } = options;
   const isStopped = (): boolean => ending.cause() !== null;
   const tasks = createTaskQueue(MAX_RUNNING_TASKS, isStopped);
-  let walk: Walk | null = null;
-  const content =
-    options.content === true
-      ? startContentPart(toBytes(realRoot), tally, ending, () => walk?.resume(), onSecret)
-      : null;
 
   const add = (directory: WalkedDirectory, name: string, finding: Omit<ScanFinding, "path"> | null): void => {
     if (finding !== null) tally.add({ path: toText(below(directory.relative, name)), ...finding });
@@ -90,45 +83,29 @@ async function walkAndJudge(root: string, options: ScanOptions, tally: Tally, en
   ): Promise<void> => {
     add(directory, name, await lookAt(toFsPath(below(directory.path, name)), judgement, onSecret));
   };
-  /** Out of line: a function made inside the loop over the entries would cost memory for each of them. */
-  const onSuspect = (directory: WalkedDirectory, entry: Dirent, parents: readonly string[]): void => {
-    const { name } = entry;
-    const judgement = judgeName(toText(name), parents);
-    if (entry.isSymbolicLink()) tasks.add(() => onLink(directory, name, judgement));
+  const onSuspect = (directory: WalkedDirectory, { name, judgement, isLink, isFile }: Suspect): void => {
+    if (isLink) tasks.add(() => onLink(directory, name, judgement));
     else if (judgement === null) return;
-    else if (judgement.look !== undefined && entry.isFile())
-      tasks.add(() => onDoubtful(directory, name, judgement));
+    else if (judgement.look !== undefined && isFile) tasks.add(() => onDoubtful(directory, name, judgement));
     else if (judgement.verdict !== "allow")
       add(directory, name, { kind: judgement.kind, verdict: judgement.verdict, reason: "name" });
   };
-  const onDirectory = (directory: WalkedDirectory, entries: readonly Dirent[]): string[] | null => {
-    const telling = isTellingPlace(directory.path);
-    const readable: string[] | null = content?.wants(directory) === true ? [] : null;
-    let directories: string[] | null = null;
-    let parents: readonly string[] | null = null;
-    for (let index = 0; index < entries.length; index++) {
-      const entry = entries[index] as Dirent;
-      if (entry.isDirectory()) {
-        (directories ??= []).push(entry.name);
-        continue;
-      }
-      if (readable !== null && entry.isFile()) readable.push(entry.name);
-      if (!telling && isPlainName(entry.name) && !entry.isSymbolicLink()) continue;
-      parents ??= directory.relative === "" ? above : [...above, ...toText(directory.relative).split("/")];
-      onSuspect(directory, entry, parents);
-    }
-    tally.count(entries.length - (directories?.length ?? 0));
-    if (readable !== null) content?.add(directory, readable);
+  const onDirectory = (directory: WalkedDirectory, entries: readonly Dirent[]): readonly string[] => {
+    const { directories, suspects } = sortEntries(directory.path, entries, false);
+    tally.count(1, entries.length - directories.length);
+    for (const suspect of suspects) onSuspect(directory, suspect);
     return directories;
   };
-  const onUnreadable = (directory: WalkedDirectory, error: NodeJS.ErrnoException): void => {
-    const isGone = error.code === "ENOENT" || error.code === "ENOTDIR";
-    if (directory.relative === "" || !isGone)
-      tally.miss(toText(directory.relative), error.code ?? error.message);
+  const onUnreadable = ({ relative }: WalkedDirectory, code: string): void => {
+    const isGone = code === "ENOENT" || code === "ENOTDIR";
+    if (relative === "" || !isGone) tally.miss(toText(relative), code);
   };
-  const isPaused = (): boolean => content?.isFull() === true;
-  walk = startWalk(toBytes(realRoot), { onDirectory, onUnreadable, isStopped, isPaused });
-  await walk.done;
+  const start = toBytes(realRoot);
+  const content =
+    options.content === true
+      ? startContentPart(start, { tally, ending, onSecret, onSuspect, onUnreadable })
+      : null;
+  await (content?.done ?? walkTree(start, { onDirectory, onUnreadable, isStopped }));
   await tasks.idle();
-  await content?.finish();
+  content?.blockOtherNames();
 }

@@ -13,27 +13,22 @@ export interface WalkedDirectory {
 }
 
 export interface WalkSteps {
-  /** Called once for each directory; returns the names of the directories among `entries`, or null for none. */
-  readonly onDirectory: (directory: WalkedDirectory, entries: readonly Dirent[]) => readonly string[] | null;
-  readonly onUnreadable: (directory: WalkedDirectory, error: NodeJS.ErrnoException) => void;
+  /** Called once for each directory; returns the names of the directories among `entries`. */
+  readonly onDirectory: (directory: WalkedDirectory, entries: readonly Dirent[]) => readonly string[];
+  /** `code` says why, as the system calls it. */
+  readonly onUnreadable: (directory: WalkedDirectory, code: string) => void;
   /** Asked often: true ends the walk after what is in flight. */
   readonly isStopped: () => boolean;
-  /** Asked often: true starts no further listing until `resume`. */
-  readonly isPaused?: () => boolean;
-}
-
-export interface Walk {
-  /** Settles when nothing is left or the walk was stopped; never rejects. */
-  readonly done: Promise<void>;
-  /** To be called when `isPaused` or `isStopped` may have changed. */
-  readonly resume: () => void;
 }
 
 /** So many listings in flight that the thread pool never waits for the event loop, not even through a garbage collection. */
 const MAX_IN_FLIGHT = 512;
 
-/** `root` is a real, absolute path as bytes, without a trailing slash (except `/` itself). */
-export function startWalk(root: string, steps: WalkSteps): Walk {
+/**
+ * `root` is a real, absolute path as bytes, without a trailing slash (except `/` itself). Settles when nothing is left,
+ * or the walk was stopped; never rejects.
+ */
+export function walkTree(root: string, steps: WalkSteps): Promise<void> {
   const waiting: string[] = [root];
   const prefix = root === "/" ? 1 : root.length + 1;
   let inFlight = 0;
@@ -45,7 +40,7 @@ export function startWalk(root: string, steps: WalkSteps): Walk {
     const stopped = steps.isStopped();
     if (inFlight === 0 && (stopped || waiting.length === 0)) finish();
     if (stopped) return;
-    while (inFlight < MAX_IN_FLIGHT && steps.isPaused?.() !== true) {
+    while (inFlight < MAX_IN_FLIGHT) {
       const path = waiting.pop();
       if (path === undefined) return;
       inFlight++;
@@ -56,19 +51,19 @@ export function startWalk(root: string, steps: WalkSteps): Walk {
     readdir(toFsPath(path), LATIN1_DIRENTS, (error, entries) => {
       inFlight--;
       const directory = { path, relative: path.slice(prefix) };
-      if (error !== null) steps.onUnreadable(directory, error);
+      if (error !== null) steps.onUnreadable(directory, error.code ?? error.message);
       else if (!steps.isStopped()) {
-        const names = steps.onDirectory(directory, entries);
-        if (names !== null) for (const name of names) waiting.push(below(path, name));
+        for (const name of steps.onDirectory(directory, entries)) waiting.push(below(path, name));
       }
       pump();
     });
   };
   pump();
-  return { done, resume: pump };
+  return done;
 }
 
-const LATIN1_DIRENTS = { withFileTypes: true, encoding: "latin1" } as const;
+/** Names as bytes, and what each is. */
+export const LATIN1_DIRENTS = { withFileTypes: true, encoding: "latin1" } as const;
 
 /** `name` in `directory`; both as bytes, or both as text. */
 export function below(directory: string, name: string): string {

@@ -1,6 +1,6 @@
 /**
- * The scan against `find` and against reading everything, on a generated tree of 100,000 files. Prints medians and
- * ratios of interleaved rounds. `node test/bench/scan.ts [--keep] [--rounds=9]`
+ * The scan against `find` and against reading everything, on a generated tree of 100,000 files. Prints medians of
+ * interleaved rounds, the median of their ratios, and the memory of a process that only scans, compiled as it ships. `node test/bench/scan.ts [--keep] [--rounds=9]`
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -14,9 +14,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { forgetCleanFiles } from "../../src/workspace/content-scanner.ts";
 import { scanProject } from "../../src/workspace/scan.ts";
+import { buildDoor } from "./support/door.ts";
+import { median, medianOfRatios } from "./support/statistics.ts";
 
 const argument = (name: string): string | undefined =>
   process.argv.find((value) => value.startsWith(`--${name}`))?.split("=")[1];
@@ -98,15 +100,12 @@ async function round(name: string, run: () => unknown): Promise<void> {
 
 if (!existsSync(root)) buildTree();
 const options = { deadlineMs: 60_000 };
-const idleRss = process.memoryUsage().rss;
-const grown = (): string => `${((process.memoryUsage().rss - idleRss) / 2 ** 20).toFixed(0)} MiB more memory`;
 
 for (let index = 0; index < rounds; index++) {
   await round("find", () => spawnSync("find", [root], { stdio: "ignore" }));
   await round("names", () => scanProject(root, options));
 }
 print("find");
-console.log(`names: ${grown()}\n`);
 
 const buffer = Buffer.alloc(4 * 1024 * 1024);
 for (let index = 0; index < rounds; index++) {
@@ -115,26 +114,34 @@ for (let index = 0; index < rounds; index++) {
   await round("the same again", () => scanProject(root, { ...options, content: true }));
   await round("read-all", () => readAll(root, buffer));
 }
-print("names+content");
-console.log(`names+content: ${grown()}`);
+print("read-all");
+const door = await buildDoor();
+const memory = spawnSync(
+  process.execPath,
+  [join(import.meta.dirname, "scan-memory.ts"), dirname(door.path), root],
+  { encoding: "utf8" },
+);
+await door.dispose();
+console.log(`names+content: ${memory.stdout.trim()} MiB more memory at the peak`);
 const report = await scanProject(root, options);
 console.log(
   `files ${report.files}, directories ${report.directories}, complete ${report.complete}, findings ${report.findings.length}`,
 );
 if (!process.argv.includes("--keep")) rmSync(root, { recursive: true, force: true });
 
-/** Medians and best times so far, and how often the base would fit into them; begins anew. */
+/** Medians and best times so far, and how often the base, or what came before, would fit into them; begins anew. */
 function print(base: string): void {
-  const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-  const unit = (samples.get(base) ?? []).map((sample) => sample.ms);
+  const timesOf = (name: string): number[] => (samples.get(name) ?? []).map(({ ms }) => ms);
   for (const [name, list] of samples) {
     const times = list.map((sample) => sample.ms);
     const stall = median(list.map((sample) => sample.stallMs));
-    const ratio = `${(median(times) / median(unit)).toFixed(2)} (best ${(Math.min(...times) / Math.min(...unit)).toFixed(2)})`;
+    const reference = name === "the same again" ? "names+content" : base;
+    const unit = timesOf(reference);
+    const ratio = `${medianOfRatios(times, unit).toFixed(2)} (best ${(Math.min(...times) / Math.min(...unit)).toFixed(2)})`;
     console.log(
       `${name.padEnd(16)} ${median(times).toFixed(0).padStart(5)} ms, best ${Math.min(...times)
         .toFixed(0)
-        .padStart(5)} ms = ${ratio} x ${base}, stall ${stall.toFixed(1)} ms`,
+        .padStart(5)} ms = ${ratio} x ${reference}, stall ${stall.toFixed(1)} ms`,
     );
   }
   samples.clear();

@@ -23,7 +23,10 @@ import {
   isEmptyCache,
   isRemembered,
 } from "../../src/workspace/content-cache.ts";
+import type { Clock } from "../../src/lib/clock.ts";
+import type { KnownListing } from "../../src/workspace/content-directory.ts";
 import { forgetCleanFiles } from "../../src/workspace/content-scanner.ts";
+import { createDirectoryMemory } from "../../src/workspace/directory-memory.ts";
 import { scanProject, type ScanOptions, type ScanReport } from "../../src/workspace/scan.ts";
 import { asNobody, whyNobodyCannot } from "../support/nobody.ts";
 import { FAKE_SECRETS } from "../support/secret-corpus.ts";
@@ -92,6 +95,26 @@ describe("the memory of clean files", () => {
     for (let ino = 0; ino < 1_000; ino++) add(fingerprint(words, { ...file, ino }));
     expect(isRemembered(words, fingerprint(words, { ...file, ino: 999 }))).toBe(true);
     expect(isRemembered(words, fingerprint(words, { ...file, ino: 0 }))).toBe(false);
+  });
+});
+
+describe("the memory of directories", () => {
+  const listing = (readable: string): KnownListing => ({
+    directories: "",
+    readable,
+    files: 1,
+    isRead: true,
+    fingerprint: [1, 2],
+  });
+
+  it("keeps the newest listing, and forgets all when it is full", () => {
+    const memory = createDirectoryMemory(1_000);
+    memory.learn("/a", listing("old"));
+    memory.learn("/a", listing("new"));
+    expect(memory.recall("/a")).toEqual(listing("new"));
+    expect(memory.recall("/b")).toBe(null);
+    for (let index = 0; index < 4; index++) memory.learn(`/b${index}`, listing("x"));
+    expect([memory.recall("/a"), memory.recall("/b3")]).toEqual([null, listing("x")]);
   });
 });
 
@@ -245,6 +268,14 @@ describe("scanProject with content", () => {
     });
   });
 
+  it("is incomplete when time is up, although the timer is late", async () => {
+    let time = 0;
+    const clock: Clock = { now: () => 0, monotonic: () => (time += 40), after: () => () => undefined };
+    for (let index = 0; index < 50; index++) put(`d${index}/a.txt`, "text\n");
+    const report = await scan({ clock, deadlineMs: 100 });
+    expect(report).toMatchObject({ complete: false, incompleteReason: "not finished within 100 ms" });
+  });
+
   it("is incomplete when time is up, and can be asked again at once", async () => {
     for (let index = 0; index < 300; index++) put(`d${index}/a.txt`, "text\n".repeat(2_000));
     const first = await scan({ deadlineMs: 1 });
@@ -263,6 +294,70 @@ describe("scanProject with content", () => {
     utimesSync(path, 1_700_000_000, 1_700_000_000);
     expect(statSync(path)).toMatchObject({ size: 400, mtimeMs: 1_700_000_000_000 });
     expect(await verdicts()).toEqual({ "src/a.txt": "block gitlab (content)" });
+  });
+
+  it("knows an unchanged directory again, and looks at each that changed", async () => {
+    const file = put("src/deep/a.txt", "x".repeat(400));
+    put("src/other/b.txt", "y");
+    put("src/node_modules/c/index.js", fake("npm token"));
+    await sleep(2_300);
+    const clean = await scan();
+    expect(await scan()).toMatchObject({
+      complete: true,
+      files: clean.files,
+      directories: clean.directories,
+      findings: [],
+    });
+    put("src/deep/new.txt", fake("npm token"));
+    put("src/other/.env", "A=hunter22\n");
+    put("src/node_modules/c/.env", "A=hunter22\n");
+    symlinkSync("/etc/shadow", join(root, "src", "link"));
+    const times = [1_700_000_000, 1_700_000_000] as const;
+    for (const place of ["src", "src/deep", "src/other", "src/node_modules/c"])
+      utimesSync(join(root, place), ...times);
+    expect(Object.keys(await verdicts())).toEqual([
+      "src/deep/new.txt",
+      "src/link",
+      "src/node_modules/c/.env",
+      "src/other/.env",
+    ]);
+    rmSync(file);
+    for (const name of ["src/deep/new.txt", "src/link", "src/node_modules/c/.env", "src/other/.env"])
+      rmSync(join(root, name));
+    expect(await scan()).toMatchObject({ complete: true, files: clean.files - 1, findings: [] });
+  }, 30_000);
+
+  it("reads files of a package only when the package is the project", async () => {
+    put("node_modules/a/index.js", fake("npm token"));
+    await sleep(2_300);
+    expect(await verdicts()).toEqual({});
+    const own = await scanProject(join(root, "node_modules", "a"), {
+      deadlineMs: 10_000,
+      home: "/nowhere",
+      content: true,
+    });
+    expect(own.findings).toMatchObject([{ path: "index.js", kind: "npm", verdict: "block" }]);
+    expect(await verdicts()).toEqual({});
+  }, 30_000);
+
+  it("reads all of a directory with very many files", async () => {
+    for (let index = 0; index < 1_700; index++)
+      put(`many/${index}.txt`, index % 500 === 499 ? fake("Linear key") : "text\n");
+    const report = await scan();
+    expect([report.files, report.directories, report.findings.length]).toEqual([1_700, 2, 3]);
+  });
+
+  it("says the same with and without content of names, and counts the same", async () => {
+    put(".env", "A=hunter22\n");
+    put("a/b/id_rsa", fake("RSA private key"));
+    put("a/c/plain.ts", "x");
+    symlinkSync(join(root, "a"), join(root, "loop"));
+    const [names, both] = [await scan({ content: false }), await scan()];
+    expect([both.findings, both.files, both.directories]).toEqual([
+      names.findings,
+      names.files,
+      names.directories,
+    ]);
   });
 
   it("serves several scans at once", async () => {
