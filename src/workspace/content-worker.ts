@@ -6,7 +6,7 @@
 import { closeSync, fstatSync, lstatSync, type Stats } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { fingerprintOf, isRemembered } from "./content-cache.ts";
-import { type KnownListing, listDirectory, namesIn, SETTLED_MS } from "./content-directory.ts";
+import { type KnownListing, listDirectory, namesIn, SETTLED_MS, steadyDevice } from "./content-directory.ts";
 import {
   createScanBuffer,
   type FileVerdict,
@@ -158,7 +158,7 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
   };
   const list = (directory: string, known: KnownListing | null): readonly string[] => {
     const isRead = !NOT_READ.test(directory.slice(prefix));
-    const listed = listDirectory(directory, isRead, known, batch.cache, now);
+    const listed = listDirectory(directory, isRead, known, batch.cache, steady, now);
     directories++;
     files += listed.files;
     if (listed.learned !== null) learned.push([directory, listed.learned]);
@@ -171,6 +171,7 @@ function scanBatch(batch: ContentBatch, buffer: Buffer): ContentAnswer {
     return parts.length === 0 ? listed.readable : listed.readable.slice(0, MAX_FILES_AT_ONCE);
   };
   const now = Date.now();
+  const steady = steadyDevice(batch.root);
   const prefix = batch.root === "/" ? 1 : batch.root.length + 1;
   for (const { directory, files: some, known } of batch.places) {
     if (isStopped()) break;

@@ -24,7 +24,7 @@ import {
   isRemembered,
 } from "../../src/workspace/content-cache.ts";
 import type { Clock } from "../../src/lib/clock.ts";
-import type { KnownListing } from "../../src/workspace/content-directory.ts";
+import { listDirectory, steadyDevice, type KnownListing } from "../../src/workspace/content-directory.ts";
 import { forgetCleanFiles } from "../../src/workspace/content-scanner.ts";
 import { createDirectoryMemory } from "../../src/workspace/directory-memory.ts";
 import { scanProject, type ScanOptions, type ScanReport } from "../../src/workspace/scan.ts";
@@ -379,4 +379,22 @@ describe("scanProject with content", () => {
     });
     expect([run.stdout, run.status]).toEqual(["1\n", 0]);
   });
+});
+
+it("knows directories again on a local disk of Linux alone", async () => {
+  put("a/file.txt", "x");
+  const { words } = createContentCache();
+  const later = Date.now() + 60_000;
+  const list = (known: KnownListing | null, steady: number | null) =>
+    listDirectory(join(root, "a"), true, known, words, steady, later);
+  const { dev } = statSync(root);
+  expect(list(null, null).learned).toBe(null);
+  expect(list(null, dev + 1).learned).toBe(null);
+  const { learned } = list(null, dev);
+  expect(learned).toMatchObject({ readable: "file.txt", files: 1 });
+  const changed = learned === null ? null : { ...learned, readable: "another.txt" };
+  expect(list(changed, dev).readable).toEqual(["another.txt"]); // known, so not looked at
+  expect(list(changed, null).readable).toEqual(["file.txt"]);
+  expect(steadyDevice("/proc")).toBe(null);
+  expect(steadyDevice("/nowhere/at/all")).toBe(null);
 });

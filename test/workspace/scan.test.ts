@@ -24,6 +24,8 @@ import { asNobody, whyNobodyCannot } from "../support/nobody.ts";
 let base = "";
 let root = "";
 let home = "";
+/** Names are judged by the threads then, not by the main one. */
+let readsContent = false;
 
 beforeEach(() => {
   base = realpathSync(mkdtempSync(join(tmpdir(), "scan-")));
@@ -44,7 +46,7 @@ function put(path: string, content: string | Buffer = "x\n"): string {
 }
 
 function scan(options: Partial<ScanOptions> = {}): Promise<ScanReport> {
-  return scanProject(root, { deadlineMs: 10_000, home, ...options });
+  return scanProject(root, { deadlineMs: 10_000, home, content: readsContent, ...options });
 }
 
 async function verdicts(): Promise<Record<string, string>> {
@@ -64,7 +66,14 @@ const BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ".match(/.{1,64}
 const PRIVATE = armour(["RSA", "PRIVATE", "KEY"].join(" "), BODY);
 const CERTIFICATE = armour("CERTIFICATE", BODY);
 
-describe("scanProject", () => {
+describe.each([
+  { what: "names alone", reads: false },
+  { what: "names and content", reads: true },
+])("scanProject, $what", ({ reads }) => {
+  beforeEach(() => {
+    readsContent = reads;
+  });
+
   it("finds nothing in a project without secrets", async () => {
     put("src/index.ts");
     put("README.md");
@@ -275,7 +284,7 @@ describe("scanProject", () => {
       for (const path of [base, dirname(home), home, root]) chmodSync(path, 0o755);
       const module = new URL("../../src/workspace/scan.ts", import.meta.url).href;
       const script = `const {scanProject} = await import(${JSON.stringify(module)});
-        console.log(JSON.stringify(await scanProject(${JSON.stringify(root)}, {deadlineMs: 15000, home: "/nowhere"})));`;
+        console.log(JSON.stringify(await scanProject(${JSON.stringify(root)}, {deadlineMs: 15000, home: "/nowhere", content: ${readsContent}})));`;
       const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
         encoding: "utf8",
         ...asNobody,
@@ -296,8 +305,10 @@ describe("scanProject", () => {
     });
 
     it("where the root is missing, or is a file", async () => {
-      expect((await scanProject(join(root, "nowhere"), { deadlineMs: 1000 })).complete).toBe(false);
-      expect((await scanProject(put("file.txt"), { deadlineMs: 1000 })).complete).toBe(false);
+      expect((await scanProject(join(root, "nowhere"), { deadlineMs: 1000, content: reads })).complete).toBe(
+        false,
+      );
+      expect((await scanProject(put("file.txt"), { deadlineMs: 1000, content: reads })).complete).toBe(false);
     });
 
     it("when time is up, and says so", async () => {
@@ -396,7 +407,7 @@ describe("scanProject", () => {
       symlinkSync("src", join(root, "in"));
       put("src/a.ts");
       symlinkSync(root, join(base, "alias"));
-      const report = await scanProject(join(base, "alias"), { deadlineMs: 15_000, home });
+      const report = await scanProject(join(base, "alias"), { deadlineMs: 15_000, home, content: reads });
       expect(report.findings.map((finding) => finding.path)).toEqual([".env"]);
     });
   });
