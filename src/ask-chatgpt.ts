@@ -4,6 +4,7 @@
  * stdout for the protocol alone, whoever writes to it, and hands the process over.
  */
 import module from "node:module";
+import { compileCacheDirectory } from "./lib/compile-cache.ts";
 
 const OLDEST_MAJOR = 22;
 const OLDEST_MINOR = 18;
@@ -12,7 +13,8 @@ if (major < OLDEST_MAJOR || (major === OLDEST_MAJOR && minor < OLDEST_MINOR)) {
   console.error(`codex-chatgpt-mcp needs Node 22.18 or newer; this is ${process.versions.node}.`);
   process.exit(2);
 }
-module.enableCompileCache?.();
+const compiled = compileCacheDirectory(process.env);
+if (compiled !== null) module.enableCompileCache?.(compiled);
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {

@@ -5,6 +5,7 @@
  */
 import module from "node:module";
 import { isatty } from "node:tty";
+import { compileCacheDirectory } from "./lib/compile-cache.ts";
 
 const OLDEST_MAJOR = 22;
 const OLDEST_MINOR = 18;
@@ -14,7 +15,8 @@ if (major < OLDEST_MAJOR || (major === OLDEST_MAJOR && minor < OLDEST_MINOR)) {
   console.error(`codex-gpt-bridge needs Node 22.18 or newer; this is ${process.versions.node}.`);
   process.exit(2);
 }
-module.enableCompileCache?.();
+const compiled = compileCacheDirectory(process.env);
+if (compiled !== null) module.enableCompileCache?.(compiled);
 
 // Whoever reads our output may stop reading (`| head`), or be a terminal that was closed (EIO); that is no crash.
 for (const stream of [process.stdout, process.stderr]) {

@@ -4,6 +4,7 @@ import { dirname, resolve, sep } from "node:path";
 import { codexHome } from "../codex/codex-home.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { toEnvironmentName } from "../config/names.ts";
+import { compileCacheDirectory } from "../lib/compile-cache.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { isSameDirectory, type Project, type ScanVerdict } from "../policy/decide.ts";
 import { decideDenied } from "../policy/deny.ts";
@@ -51,12 +52,14 @@ export async function judgePlaces(
 ): Promise<ConfigProblem[]> {
   const problems: ConfigProblem[] = [];
   const home = codexHome(environment);
+  const compiled = compileCacheDirectory(environment);
   const places = [
     { setting: "the state directory", path: config.stateDir },
     config.configFile === null
       ? // Not there yet; what lies there at the next start counts.
         { setting: "the config directory", path: dirname(exceptionsFileOf(config, environment)) }
       : { setting: "the config file", path: config.configFile },
+    ...(compiled === null ? [] : [{ setting: "the cache directory", path: compiled }]),
     ...(home === null ? [] : [{ setting: "the directory of Codex (CODEX_HOME)", path: home }]),
     ...PROGRAMS.filter((name) => config[name].includes(sep)).map((name) => ({
       setting: toEnvironmentName(name),

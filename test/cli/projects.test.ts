@@ -86,6 +86,7 @@ describe("places", () => {
       environment: { XDG_CONFIG_HOME: "app/sub" },
       told: "config",
     },
+    { what: "the compiled modules", environment: { XDG_CACHE_HOME: "app/sub" }, told: "cache" },
     { what: "Codex's own directory behind a link", environment: { CODEX_HOME: "link" }, told: "Codex" },
   ])("$what in a project is told: what is written there steers Codex or the bridge", async (row) => {
     await symlink(join(scratch, "app", "sub"), join(scratch, "link"));

@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chown, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
 import { homedir } from "node:os";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import {
   Client,
@@ -399,7 +400,12 @@ function baseEnvironment(): Record<string, string> {
   const { PATH = "", LANG = "C.UTF-8" } = process.env;
   // npm puts this package's own Codex on PATH, and then every test would find one.
   const directories = PATH.split(delimiter).filter((entry) => !entry.startsWith(packageRoot));
-  return { PATH: directories.join(delimiter), LANG };
+  // One for all homes: each start would compile everything anew.
+  return {
+    PATH: directories.join(delimiter),
+    LANG,
+    NODE_COMPILE_CACHE: join(tmpdir(), "codex-gpt-bridge-tests-compiled"),
+  };
 }
 
 function eachLine(child: ChildProcess, onLine: (line: string) => void): void {
