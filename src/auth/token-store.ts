@@ -4,10 +4,10 @@
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import { makeOwnFile } from "../lib/make-own-file.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
+import { openSqliteFile } from "../lib/sqlite-file.ts";
 import { scopeNames } from "./caller.ts";
 
 const storedToken = z.object({
@@ -43,7 +43,6 @@ export interface TokenStore {
 }
 
 const TOKEN_FILE = "tokens.sqlite";
-const BUSY_TIMEOUT_MS = 250;
 const LOOK_AGAIN_MS = 1_000;
 
 const SCHEMA = `
@@ -62,17 +61,11 @@ const SCHEMA = `
 
 /** Makes the file where there is none. */
 export function openTokenStore(directory: string): TokenStore {
-  const path = join(directory, TOKEN_FILE);
-  makeOwnFile(path);
-  const sql = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-  try {
+  const sql = openSqliteFile(join(directory, TOKEN_FILE), (opened) => {
     // What was created or revoked has to survive a loss of power too: FULL, not NORMAL.
-    sql.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${SCHEMA}`);
-    return toStore(sql);
-  } catch (error) {
-    sql.close();
-    throw error;
-  }
+    opened.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${SCHEMA}`);
+  });
+  return toStore(sql);
 }
 
 export interface TokenReader {

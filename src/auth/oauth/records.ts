@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { errors, type Adapter, type AdapterPayload } from "oidc-provider";
-import { inTransaction } from "../../jobs/sqlite/transaction.ts";
+import { inTransaction } from "../../lib/sqlite-file.ts";
 import { digest } from "./digest.ts";
 import { endGrant } from "./grants.ts";
 

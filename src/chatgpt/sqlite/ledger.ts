@@ -5,10 +5,9 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { makeOwnFile } from "../../lib/make-own-file.ts";
+import type { DatabaseSync } from "node:sqlite";
 import { fail, ok } from "../../lib/result.ts";
-import { inTransaction } from "../../jobs/sqlite/transaction.ts";
+import { inTransaction, migrate, openSqliteFile } from "../../lib/sqlite-file.ts";
 import { decideSpend, periodsOf, type Spent } from "../budget.ts";
 import type { Ledger, StoredAsk } from "../ledger.ts";
 
@@ -48,28 +47,15 @@ const MIGRATIONS: readonly string[] = [
 /** Throws where there is no ledger to be had. */
 export function openLedger(directory: string): Ledger {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, LEDGER_FILE);
-  makeOwnFile(path);
-  const sql = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-  try {
-    prepare(sql);
-    return createLedger(sql);
-  } catch (error) {
-    sql.close();
-    throw error;
-  }
+  return createLedger(openSqliteFile(join(directory, LEDGER_FILE), prepare, BUSY_TIMEOUT_MS));
 }
 
 function prepare(sql: DatabaseSync): void {
   // A commit survives the end of the process at once; NORMAL leaves the moment of a power cut to chance.
   switchToWal(sql);
   sql.exec("PRAGMA synchronous = NORMAL");
-  inTransaction(sql, () => {
-    const version = Number(sql.prepare("PRAGMA user_version").get()?.["user_version"]);
-    if (version > MIGRATIONS.length) throw new Error(`${LEDGER_FILE} was written by a newer version; update`);
-    for (const step of MIGRATIONS.slice(version)) sql.exec(step);
-    if (version < MIGRATIONS.length) sql.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
-  });
+  if (migrate(sql, MIGRATIONS) !== null)
+    throw new Error(`${LEDGER_FILE} was written by a newer version; update`);
 }
 
 const WAL_TRIES = 50;

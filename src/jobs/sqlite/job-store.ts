@@ -6,7 +6,7 @@ import type { JobStore } from "../store.ts";
 import { parseJobRecord } from "../stored.ts";
 import type { JobDatabase } from "./database.ts";
 import { createRetention, type RetentionLimits } from "./retention.ts";
-import { inTransaction } from "./transaction.ts";
+import { inTransaction } from "../../lib/sqlite-file.ts";
 
 export interface SqliteJobStore extends JobStore {
   /** Removes what is too old or too much, a few at most; true: there may be more. Throws as SQLite does. */

@@ -4,7 +4,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { jobRecord, threadRecord } from "../stored-schemas.ts";
-import { inTransaction } from "./transaction.ts";
+import { inTransaction } from "../../lib/sqlite-file.ts";
 
 export interface Salvaged {
   readonly jobs: number;

@@ -2,7 +2,7 @@
 import type { ThreadStore } from "../store.ts";
 import { parseThreadRecord } from "../stored.ts";
 import type { JobDatabase } from "./database.ts";
-import { inTransaction } from "./transaction.ts";
+import { inTransaction } from "../../lib/sqlite-file.ts";
 
 export function createSqliteThreadStore(database: JobDatabase, maxThreads: number): ThreadStore {
   const { sql } = database;
