@@ -72,7 +72,8 @@ function scanLongFile(
   while (!isStopped() && (worst?.verdict !== "block" || secrets.wantsMore())) {
     if (end >= limit) {
       if (!isText || size - TAIL_BYTES <= end) break;
-      end = Math.max(end, (size - TAIL_BYTES) & ~1);
+      // Even, for UTF-16. No `& ~1`: that would cut sizes above 2 GiB to 32 bits.
+      end = Math.max(end, size - TAIL_BYTES - (size % 2));
       kept = 0;
     }
     const more = readFully(file, buffer.subarray(kept), end);
