@@ -1,7 +1,8 @@
 /**
  * Whether a turn may have run commands. Codex tells of most commands, but not of all: one that its sandbox denied
  * something and that failed is never told (measured on 0.153.4 and 0.169.0), though it may have changed files before.
- * So the responses of the model are counted too: each but the last one called some tool. Pure.
+ * So the responses of the model are counted too: each but the last one called some tool. One may make several patches,
+ * told before or after its tokens; what comes between two counts is taken for one response's. Pure.
  */
 import type { CodexEvent } from "../codex/events.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -19,7 +20,8 @@ export function createTurnActivity(clock: Pick<Clock, "now">): TurnActivity {
   let begun = false;
   let ranSomething = false;
   let responses = 0;
-  let patches = 0;
+  let patching = 0;
+  let isPatching = false;
   let lastUsage = "";
   const lastPatches = new Map<string, { readonly change: string; readonly at: number }>();
 
@@ -36,19 +38,20 @@ export function createTurnActivity(clock: Pick<Clock, "now">): TurnActivity {
           return;
         case "usage": {
           const usage = JSON.stringify(event.usage);
-          if (usage !== lastUsage) responses += 1;
+          if (usage === lastUsage) return;
+          responses += 1;
           lastUsage = usage;
+          isPatching = false;
           return;
         }
         case "changes": {
-          let isNews = false;
           for (const one of event.changes) {
             const change = JSON.stringify(one);
             if (lastPatches.get(one.path)?.change === change) continue;
             lastPatches.set(one.path, { change, at: clock.now() });
-            isNews = true;
+            if (!isPatching) patching += 1;
+            isPatching = true;
           }
-          if (isNews) patches += 1;
           return;
         }
         default:
@@ -57,6 +60,6 @@ export function createTurnActivity(clock: Pick<Clock, "now">): TurnActivity {
     hasBegun: () => begun,
     patchedAt: (path) => lastPatches.get(path)?.at ?? null,
     mayHaveRunCommands: (completed) =>
-      ranSomething || !completed || responses === 0 || responses - 1 > patches,
+      ranSomething || !completed || responses === 0 || responses - 1 > patching,
   };
 }

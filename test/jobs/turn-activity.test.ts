@@ -36,6 +36,21 @@ describe("whether a turn may have run commands", () => {
     ["another tool", [tool, response(), response()], true],
     ["a call that nobody told of", [response(), response()], true],
     ["a patch and a call that nobody told of", [patched("a"), response(), response(), response()], true],
+    [
+      "two patches in one response, and a call that nobody told of",
+      [response(), patched("a"), patched("a", "b"), response(), response()],
+      true,
+    ],
+    [
+      "patches that come before their response is counted",
+      [patched("a"), response(), patched("a", "b"), response(), response()],
+      false,
+    ],
+    [
+      "patches that come after their response is counted",
+      [response(), patched("a"), response(), patched("a", "b"), response()],
+      false,
+    ],
     ["a model that tells no tokens", [], true],
   ];
   test.each(table)("%s", (_name, events, expected) => {
