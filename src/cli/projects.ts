@@ -1,6 +1,6 @@
 /** The projects of the configuration as they are on disk, at start and again before each turn. */
 import { realpath } from "node:fs/promises";
-import { dirname, resolve, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { codexHome } from "../codex/codex-home.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import { toEnvironmentName } from "../config/names.ts";
@@ -67,9 +67,11 @@ export async function judgePlaces(
     })),
   ];
   for (const { setting, path } of places) {
-    const real = await realpath(path).catch(() => path);
+    const directory = await realpath(dirname(path)).catch(() => dirname(path));
+    // A link that lies in a project and leads out of it could be led elsewhere.
+    const whereabouts = [join(directory, basename(path)), await realpath(path).catch(() => path)];
     for (const { name, root } of projects) {
-      if (isInside(root.path, real)) {
+      if (whereabouts.some((place) => isInside(root.path, place))) {
         problems.push({
           setting,
           problem: `${path} lies inside project ${name}; Codex could read or change it`,

@@ -1,7 +1,8 @@
 /**
  * PATH as the bridge looks up the programs that it starts outside any sandbox (Codex, a tunnel's client, a keychain's
  * tool), and as these look up theirs: without the directories inside a project, where Codex or a stranger's repository
- * could have put a program of that name, and without what is no absolute path. Says what it left out.
+ * could have put a program of that name, and without what is no absolute path. None at all rather than an empty one:
+ * that means the current directory. Says what it left out.
  */
 import { realpath } from "node:fs/promises";
 import { delimiter, isAbsolute } from "node:path";
@@ -18,7 +19,7 @@ export interface TrustedPath {
 
 /** `roots`: absolute; they need not exist. */
 export async function trustPath(environment: Environment, roots: readonly string[]): Promise<TrustedPath> {
-  const { PATH: path = "" } = environment;
+  const { PATH: path = "", ...others } = environment;
   const places = (await Promise.all(roots.map(placesOf))).flat();
   const kept: string[] = [];
   const leftOut: string[] = [];
@@ -28,8 +29,9 @@ export async function trustPath(environment: Environment, roots: readonly string
     const isOutside = seen?.every((place) => !places.some((root) => isInside(root, place))) === true;
     (isOutside ? kept : leftOut).push(directory);
   }
-  if (leftOut.length === 0 || path === "") return { environment, leftOut: [] };
-  return { environment: { ...environment, PATH: kept.join(delimiter) }, leftOut };
+  if (leftOut.length === 0) return { environment, leftOut };
+  if (kept.length === 0) return { environment: others, leftOut: path === "" ? [] : leftOut };
+  return { environment: { ...others, PATH: kept.join(delimiter) }, leftOut };
 }
 
 /** As it is written, and where it leads. */

@@ -107,9 +107,10 @@ describe("places", () => {
       const config = await configWith(join(scratch, "elsewhere"));
       await writeFile(join(scratch, "app", "program"), "", { mode: 0o755 });
       await symlink(join(scratch, "app", "program"), join(scratch, "link"));
+      await symlink("/usr/bin/env", join(scratch, "app", "way-out"));
       const toldOf = async (path: string) =>
         judgePlaces({ ...config, [name]: path }, [project], { HOME: scratch });
-      for (const path of [join(scratch, "app", "program"), join(scratch, "link")]) {
+      for (const path of ["app/program", "link", "app/way-out"].map((part) => join(scratch, part))) {
         expect(await toldOf(path)).toEqual([expect.objectContaining({ setting: toEnvironmentName(name) })]);
       }
       for (const path of ["program", "/usr/bin/program"]) expect(await toldOf(path)).toEqual([]);

@@ -37,6 +37,13 @@ describe("PATH as the bridge uses it", () => {
     expect(leftOut).toEqual(isUsed ? [] : [directory()]);
   });
 
+  // An empty PATH means the current directory to whoever looks up a program with it, which may be a project.
+  it.each(["", ".", ":", "app/bin"])("is no PATH at all where nothing is left of '%s'", async (path) => {
+    const { environment, leftOut } = await trustPath({ PATH: path, HOME: base }, [base]);
+    expect(environment).toStrictEqual({ HOME: base });
+    expect(leftOut).toEqual(path === "" ? [] : path.split(":"));
+  });
+
   it("is left as it is where there is none", async () => {
     expect(await trustPath({ HOME: base }, [base])).toEqual({ environment: { HOME: base }, leftOut: [] });
   });
