@@ -1,6 +1,6 @@
 /**
- * Runs jobs: takes a Grant and what to do with it, keeps the record, waits for a free place, drives the backend,
- * and ends every job in exactly one final state. Never decides what is allowed and never talks to a caller.
+ * Runs jobs: takes a Grant and what to do with it, keeps the record, waits for a free place, has the turn run, and ends
+ * every job in exactly one final state. Never decides what is allowed and never talks to a caller.
  */
 import type { CodexBackend, TurnOutcome } from "../codex/backend.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -15,8 +15,7 @@ import { createLiveJob, type LiveJob } from "./live-job.ts";
 import { findEnd, readStory } from "./reconcile.ts";
 import { asReplay, isSameCall } from "./replay.ts";
 import type { JobStore, ThreadStore } from "./store.ts";
-import { keepThread } from "./thread-record.ts";
-import { startJob } from "./transitions.ts";
+import { endedEarly, runTurn } from "./run-turn.ts";
 
 export interface RunnerParts {
   readonly backend: CodexBackend;
@@ -62,7 +61,7 @@ type Submitted = Result<{ job: JobRecord; deduplicated: boolean }, Failure>;
 const SHUT_DOWN: Failure = { code: "interrupted", reason: "The bridge was shut down." };
 
 export function createRunner(parts: RunnerParts): Runner {
-  const { backend, jobs, threads, clock, log } = parts;
+  const { jobs, clock, log } = parts;
   const live = new Map<string, LiveJob>();
   const queue: { live: LiveJob; request: JobRequest }[] = [];
   /** Threads that a job works on or waits for. */
@@ -171,7 +170,11 @@ export function createRunner(parts: RunnerParts): Runner {
   async function runJob(entry: LiveJob, request: JobRequest): Promise<void> {
     const held = new Set<string>(request.thread.kind === "new" ? [] : [request.thread.threadId]);
     const stopLimit = entry.startLimit();
-    const outcome = await runTurn(entry, request, held).catch((error: unknown) => {
+    const hold = (threadId: string): void => {
+      held.add(threadId);
+      busyThreads.add(threadId);
+    };
+    const outcome = await runTurn(entry, request, parts, hold).catch((error: unknown) => {
       log.error({ jobId: entry.record().jobId, error: String(error) }, "a turn failed in the bridge itself");
       return endedEarly({ code: "internal" });
     });
@@ -198,32 +201,6 @@ export function createRunner(parts: RunnerParts): Runner {
     const outcome = await findEnd(entry, parts, closing.signal);
     if (outcome !== null) await endLive(entry, outcome, held);
     else leave(entry, held);
-  }
-
-  async function runTurn(entry: LiveJob, request: JobRequest, held: Set<string>): Promise<TurnOutcome> {
-    if (entry.stopped() !== null) return endedEarly(entry.stopped());
-    entry.change((job) => startJob(job, clock.now()));
-    const changed = await parts.recheck(request.grant, clock.now() - entry.record().createdAt);
-    if (changed !== null) return endedEarly(changed);
-    const { grant, thread, prompt, outputSchema, projectInstructions } = request;
-    let saving = Promise.resolve();
-    const outcome = await backend.runTurn(
-      { grant, thread, prompt, outputSchema, projectInstructions },
-      (event) => {
-        if (event.type === "thread") {
-          held.add(event.threadId);
-          busyThreads.add(event.threadId);
-          const { threadId } = event;
-          saving = keepThread(threads, threadId, request, clock.now()).catch((error: unknown) => {
-            log.error({ threadId, error: String(error) }, "a thread could not be kept");
-          });
-        }
-        entry.hear(event);
-      },
-      entry.signal,
-    );
-    await saving;
-    return outcome;
   }
 
   return {
@@ -291,8 +268,4 @@ export function createRunner(parts: RunnerParts): Runner {
       .finally(() => runs.delete(tracked));
     runs.add(tracked);
   }
-}
-
-function endedEarly(failure: Failure | null): TurnOutcome {
-  return { threadId: null, turnId: null, answer: null, changes: [], diff: null, usage: null, failure };
 }

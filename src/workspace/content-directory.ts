@@ -6,7 +6,7 @@
 import { lstatSync, readdirSync, statfsSync } from "node:fs";
 import { fingerprintOf } from "./content-cache.ts";
 import { sortEntries, type Suspect } from "./sort-entries.ts";
-import { LATIN1_DIRENTS, toFsPath } from "./walk.ts";
+import { LATIN1_DIRENTS, namesIn, toFsPath } from "./walk.ts";
 
 /** What a directory held, and the state of it in which that is true; names are bytes, joined by `/`. */
 export interface KnownListing {
@@ -90,11 +90,6 @@ export function listDirectory(
       ? { directories, readable: readable.join("/"), files, isRead, fingerprint: [a, b] }
       : null;
   return { directories, readable, files, suspects, learned };
-}
-
-/** The opposite of joining names by `/`. */
-export function namesIn(joined: string): readonly string[] {
-  return joined === "" ? [] : joined.split("/");
 }
 
 const fingerprint = new Int32Array(2);

@@ -6,10 +6,9 @@
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { createContentCache, isEmptyCache } from "./content-cache.ts";
-import { namesIn } from "./content-directory.ts";
 import { type ContentAnswer, type ContentBatch, type Place, startContentWorker } from "./content-worker.ts";
 import { createDirectoryMemory } from "./directory-memory.ts";
-import { below } from "./walk.ts";
+import { below, namesIn } from "./walk.ts";
 
 export interface ContentRun {
   /** Settles when all below the root has been judged, or after `stop`; rejects when a thread died. */

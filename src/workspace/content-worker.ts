@@ -6,7 +6,7 @@
 import { closeSync, fstatSync, lstatSync, type Stats } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { fingerprintOf, isRemembered } from "./content-cache.ts";
-import { type KnownListing, listDirectory, namesIn, SETTLED_MS, steadyDevice } from "./content-directory.ts";
+import { type KnownListing, listDirectory, SETTLED_MS, steadyDevice } from "./content-directory.ts";
 import {
   createScanBuffer,
   type FileVerdict,
@@ -15,7 +15,7 @@ import {
   scanFile,
 } from "./content-file.ts";
 import type { Suspect } from "./sort-entries.ts";
-import { below, toFsPath } from "./walk.ts";
+import { below, namesIn, toFsPath } from "./walk.ts";
 
 /** A directory that is to be listed, or files of one that has been; as bytes. */
 export interface Place {

@@ -8,7 +8,7 @@ import type { Gap } from "../codex/seen-changes.ts";
 import { fingerprintOf } from "./content-cache.ts";
 import { createFoundChanges, type FoundChanges } from "./tree-changes.ts";
 import { isGone, type TreeLimits, walkTree } from "./tree-walk.ts";
-import { below, toFsPath } from "./walk.ts";
+import { below, namesIn, toFsPath } from "./walk.ts";
 
 /** By directory, relative to the root. Names are bytes, joined by `/`; each has two words in `prints`. */
 export interface TreeState {
@@ -65,7 +65,7 @@ export async function compareTree(
   });
   if (ended !== null) return { found, gap: ended };
   for (const [directory, { names }] of directories) {
-    if (!isBelowOneOf(closed, directory)) found.add(directory, split(names), "delete");
+    if (!isBelowOneOf(closed, directory)) found.add(directory, namesIn(names), "delete");
   }
   return { found, gap: closed.size > 0 ? "unreadable" : null };
 }
@@ -111,7 +111,7 @@ function compareDirectory(
   now: Prints,
   found: FoundChanges,
 ): void {
-  const places = new Map(split(old.names).map((name, index) => [name, index]));
+  const places = new Map(namesIn(old.names).map((name, index) => [name, index]));
   const added: string[] = [];
   const changed: string[] = [];
   now.names.forEach((name, index) => {
@@ -127,10 +127,6 @@ function compareDirectory(
 
 function isSame(a: Int32Array, atA: number, b: Int32Array, atB: number): boolean {
   return a[atA * 2] === b[atB * 2] && a[atA * 2 + 1] === b[atB * 2 + 1];
-}
-
-function split(names: string): string[] {
-  return names === "" ? [] : names.split("/");
 }
 
 function isBelowOneOf(places: ReadonlySet<string>, directory: string): boolean {

@@ -6,7 +6,7 @@
 import { type Dirent, readdirSync } from "node:fs";
 import type { Gap } from "../codex/seen-changes.ts";
 import { isLeftOut } from "./left-out.ts";
-import { below, toFsPath } from "./walk.ts";
+import { below, LATIN1_DIRENTS, toFsPath } from "./walk.ts";
 
 export interface TreeLimits {
   readonly maxEntries: number;
@@ -57,8 +57,6 @@ export async function walkTree(root: string, limits: TreeLimits, steps: TreeStep
     sliceEndsAt = performance.now() + SLICE_MS;
   }
 }
-
-const LATIN1_DIRENTS = { withFileTypes: true, encoding: "latin1" } as const;
 
 /** null: it could not be read. */
 function list(root: string, directory: string): Dirent[] | null {

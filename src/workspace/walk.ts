@@ -70,6 +70,11 @@ export function below(directory: string, name: string): string {
   return directory === "" || directory === "/" ? directory + name : `${directory}/${name}`;
 }
 
+/** The opposite of joining names by `/`. */
+export function namesIn(joined: string): readonly string[] {
+  return joined === "" ? [] : joined.split("/");
+}
+
 const BEYOND_ASCII = /[^\0-\x7f]/;
 
 /** A byte string as `node:fs` takes it. */
