@@ -1,5 +1,4 @@
 /** Makes the real bridge out of a Config: every adapter is constructed here and nowhere else. */
-import { join } from "node:path";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { knownSecrets } from "../audit/known-secrets.ts";
 import { openFileAuditLog } from "../audit/file-audit-log.ts";
@@ -10,9 +9,7 @@ import { createChallenges } from "../auth/challenge.ts";
 import type { OAuth } from "../auth/oauth/oauth.ts";
 import { createScannedSecrets, type ScannedSecrets } from "../audit/scanned-secrets.ts";
 import type { Codex } from "../codex/codex.ts";
-import { codexHome } from "../codex/codex-home.ts";
 import type { BackendFacts } from "../codex/backend.ts";
-import { createConfinementProof } from "../codex/confinement-proof.ts";
 import type { Config } from "../config/load.ts";
 import { callOf, createApp, type BridgeApp } from "../http/app.ts";
 import { JOB_ID_LENGTH } from "../jobs/job.ts";
@@ -20,6 +17,7 @@ import { createRunner } from "../jobs/runner.ts";
 import { createWatchedBackend } from "../jobs/watched-backend.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { isLoopback } from "../lib/loopback.ts";
 import { plainIds } from "../lib/plain-id.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
@@ -28,11 +26,11 @@ import type { Ceiling, Project } from "../policy/decide.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { ToolRoom } from "../tools/room.ts";
 import { FIRST_LOOK_MS } from "../workspace/workspace.ts";
-import { grantForCanary } from "./canary-grant.ts";
 import { createCodexDriver } from "./codex-driver.ts";
 import { authName, createDoorCheck } from "./door-check.ts";
 import { createDiskWatch, createDiskWorkspace } from "./disk-workspace.ts";
 import { createJobEnds } from "./job-ends.ts";
+import { createOwnProof } from "./own-proof.ts";
 import { identifyProjects, recheckGrant } from "./projects.ts";
 import { allowedHostsOf, openSignIn, ownSecrets } from "./sign-in-parts.ts";
 import { readinessOf } from "./readiness.ts";
@@ -160,20 +158,8 @@ export async function createBridge(
   });
   await runner.adopt();
   storage.hearOwner(runner);
-  const confinement = createConfinementProof({
-    run: async () => {
-      const { runCanary } = await import("../codex/canary.ts");
-      return runCanary({
-        backend: codex,
-        scratch: join(config.stateDir, "canary"),
-        grantFor: grantForCanary,
-      });
-    },
-    cacheFile: join(config.stateDir, "confinement.json"),
-    codexHome: codexHome(environment),
-    clock,
-    log,
-  });
+  const { stateDir } = config;
+  const confinement = createOwnProof({ stateDir, backend: codex, environment, clock, log });
   const recordedCalls = new Set<string>();
   const closing = new AbortController();
   let fingerprint = (): string => "";
@@ -287,8 +273,4 @@ export async function createBridge(
       await state.value.close();
     },
   });
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "127.0.0.1" || host === "::1" || host === "localhost";
 }

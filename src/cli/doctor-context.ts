@@ -1,10 +1,8 @@
 /** What the doctor's checks look through: the same adapters as the bridge's own, made only when a check asks. */
 import { existsSync } from "node:fs";
 import { access, constants, stat, statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { codexHome } from "../codex/codex-home.ts";
+import { dirname } from "node:path";
 import { toCodexEnvironment } from "../codex/environment.ts";
-import { createConfinementProof } from "../codex/confinement-proof.ts";
 import { askCodexDoctor } from "../codex/self-check.ts";
 import { findCodex } from "../codex/install.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
@@ -15,7 +13,7 @@ import { systemClock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
 import type { Result } from "../lib/result.ts";
 import { packageRoot, version } from "../lib/version.ts";
-import { grantForCanary } from "./canary-grant.ts";
+import { createOwnProof } from "./own-proof.ts";
 import { createCodexDriver } from "./codex-driver.ts";
 import { hasAuth } from "./door-check.ts";
 import { createDiskWorkspace } from "./disk-workspace.ts";
@@ -133,17 +131,10 @@ async function lookAtCodex(
     log: silentLog,
   });
   const closing = new AbortController();
-  const proof = createConfinementProof({
-    run: async () => {
-      const { runCanary } = await import("../codex/canary.ts");
-      return runCanary({
-        backend: driver,
-        scratch: join(config.stateDir, "canary"),
-        grantFor: grantForCanary,
-      });
-    },
-    cacheFile: join(config.stateDir, "confinement.json"),
-    codexHome: codexHome(environment),
+  const proof = createOwnProof({
+    stateDir: config.stateDir,
+    backend: driver,
+    environment,
     clock: systemClock,
     log: silentLog,
   });

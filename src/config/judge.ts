@@ -1,9 +1,8 @@
 /** Settings that are right by themselves and wrong together. Pure. */
+import { isLoopback } from "../lib/loopback.ts";
 import { isInside } from "../workspace/directory.ts";
 import type { Config, ConfigProblem } from "./load.ts";
 import type { SettingName } from "./settings.ts";
-
-const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
 /** `given` names a setting in the form in which it was set. */
 export function judgeConfig(config: Config, given: (name: SettingName) => string): ConfigProblem[] {
@@ -27,7 +26,7 @@ export function judgeConfig(config: Config, given: (name: SettingName) => string
     if (!isClient(entry))
       problem("oauthClients", `${entry} is not of the form id=https://where-to-send-back`);
   }
-  if (config.noAuth && !LOOPBACK.has(config.host)) {
+  if (config.noAuth && !isLoopback(config.host)) {
     problem("noAuth", `is only for loopback; ${config.host} can be reached by others`);
   }
   if (config.noAuth && config.tunnel !== "none") {
@@ -62,7 +61,7 @@ function isClient(entry: string): boolean {
   const [, redirect] = /^[\w.-]{1,128}=(.+)$/.exec(entry) ?? [];
   const url = redirect === undefined ? null : URL.parse(redirect);
   if (url === null || url.hash !== "") return false;
-  return url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.has(url.hostname));
+  return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
 }
 
 function mayWriteSomewhere(config: Config): boolean {

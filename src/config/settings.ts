@@ -3,6 +3,7 @@
  * key follow from the name by one rule (names.ts); docs/config.md is made from here.
  */
 import { logLevels } from "../lib/log.ts";
+import { isLoopback } from "../lib/loopback.ts";
 import { tunnelNames } from "../tunnel/provider.ts";
 import { choice, flag, integer, list, secret, text, truth } from "./setting-kinds.ts";
 import type { ValuesOf } from "./setting.ts";
@@ -14,7 +15,6 @@ const hostName = () =>
     )
     .transform((value) => value.toLowerCase());
 
-const LOOPBACK = new Set(["127.0.0.1", "[::1]", "localhost"]);
 /** Where browsers and other servers are sent: https, or a server on this machine. */
 const address = (problem: string, isFit: (url: URL) => boolean) =>
   text().check(problem, (value) => {
@@ -22,7 +22,7 @@ const address = (problem: string, isFit: (url: URL) => boolean) =>
     if (url === null || url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "")
       return false;
     return (
-      (url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.has(url.hostname))) && isFit(url)
+      (url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))) && isFit(url)
     );
   });
 const origin = () =>

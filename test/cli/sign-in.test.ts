@@ -195,4 +195,14 @@ describe("the settings of sign-in", () => {
     expect(text).toMatch(told);
     expect(text).not.toContain("secret@");
   });
+
+  it.each(["127.0.0.1", "[::1]", "localhost"])(
+    "let a client on this machine be named by %s",
+    async (host) => {
+      const client = `mine=http://${host}:4000/callback`;
+      expect(await problems({ "public-url": "https://bridge.example.com", "oauth-clients": client })).toBe(
+        "",
+      );
+    },
+  );
 });

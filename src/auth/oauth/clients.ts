@@ -4,8 +4,7 @@
  */
 import type { ClientMetadata } from "oidc-provider";
 import { z } from "zod";
-
-const LOOPBACK: ReadonlySet<string> = new Set(["127.0.0.1", "[::1]", "localhost"]);
+import { isLoopback } from "../../lib/loopback.ts";
 
 /** From `id=redirect address` entries, which are known to be well-formed. The same id again adds an address. */
 export function parseClients(entries: readonly string[], clientSecret: string | null): ClientMetadata[] {
@@ -42,7 +41,7 @@ export function isRedirectAllowed(uri: string, hosts: readonly string[]): boolea
 
 function isLoopbackAddress(uri: string): boolean {
   const url = URL.parse(uri);
-  return url !== null && url.protocol === "http:" && LOOPBACK.has(url.hostname);
+  return url !== null && url.protocol === "http:" && isLoopback(url.hostname);
 }
 
 const document = z.object({
