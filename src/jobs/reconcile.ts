@@ -4,6 +4,7 @@
  */
 import type { CodexBackend, TurnOutcome } from "../codex/backend.ts";
 import type { Clock } from "../lib/clock.ts";
+import { pause } from "../lib/pause.ts";
 import type { Result } from "../lib/result.ts";
 import type { Failure } from "../policy/failure.ts";
 import type { JobEvent } from "./job.ts";
@@ -56,7 +57,7 @@ async function readEnd(
     if (read.ok) return toEnd(read.value, lastMessage);
     const isFinal = read.failure.code === "unknown_thread" || clock.monotonic() >= giveUpAt;
     if (isFinal) return cutOff(threadId, turnId, lastMessage);
-    await pause(waitMs, stop, clock);
+    await pause(clock, waitMs, stop);
   }
 }
 
@@ -90,19 +91,6 @@ async function unlessStopped(
   } finally {
     stop.removeEventListener("abort", onStop);
   }
-}
-
-async function pause(ms: number, stop: AbortSignal, clock: Clock): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const stopTimer = clock.after(ms, end);
-    function end(): void {
-      stopTimer();
-      stop.removeEventListener("abort", end);
-      resolve();
-    }
-    stop.addEventListener("abort", end, { once: true });
-    if (stop.aborted) end();
-  });
 }
 
 const EVENTS_AT_ONCE = 500;
