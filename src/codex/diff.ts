@@ -38,12 +38,14 @@ export function createFileChanges(root: string): FileChanges {
       const path = change.movePath === null ? oldPath : toProjectPath(root, change.movePath);
       const counts = countChange(change);
       const before = merged.get(oldPath);
+      const firstPath = before?.movedFrom ?? oldPath;
       if (path !== oldPath) merged.delete(oldPath);
       merged.set(path, {
         path,
         kind: mergedKind(before?.kind ?? null, change.kind),
         additions: (before?.additions ?? 0) + counts.additions,
         deletions: (before?.deletions ?? 0) + counts.deletions,
+        ...(firstPath === path ? {} : { movedFrom: firstPath }),
       });
     },
     all: () => [...merged.values()],

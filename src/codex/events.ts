@@ -27,6 +27,8 @@ export interface FileChange {
   readonly kind: "add" | "update" | "delete";
   readonly additions: number | null;
   readonly deletions: number | null;
+  /** The file's name before the turn, where a patch gave it another. */
+  readonly movedFrom?: string;
 }
 
 /** Tokens of one turn. */

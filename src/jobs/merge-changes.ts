@@ -8,7 +8,8 @@ const CLOCK_STEP_MS = 1;
 
 /**
  * Patches come first and keep their counts; what became of such a file in the end (a command deleted it) is what the
- * disk says. A patched file that is as it was before stays as the patch told it.
+ * disk says. A patched file that is as it was before stays as the patch told it, and so does one that a patch moved: its
+ * old name is not told as somebody else's work.
  */
 export function mergeSeenChanges(
   outcome: TurnOutcome,
@@ -18,14 +19,17 @@ export function mergeSeenChanges(
   const onDisk = new Map(seen.changes.map((change) => [change.path, change]));
   let patchedToo = 0;
   const patched = outcome.changes.map((change): FileChange => {
+    const { movedFrom } = change;
+    if (movedFrom !== undefined && onDisk.get(movedFrom)?.kind === "delete") onDisk.delete(movedFrom);
     const now = onDisk.get(change.path);
     if (now === undefined) return change;
     onDisk.delete(change.path);
     // Codex tells of a patch after it wrote the file: what is later than that was somebody else.
     const at = patchedAt(change.path);
     const isLater = at !== null && now.changedAt !== null && now.changedAt > at + CLOCK_STEP_MS;
-    if (isLater || now.kind !== change.kind) patchedToo += 1;
-    return { ...change, kind: now.kind };
+    const isAsTold = now.kind === change.kind || (movedFrom !== undefined && now.kind === "add");
+    if (isLater || !isAsTold) patchedToo += 1;
+    return isAsTold ? change : { ...change, kind: now.kind };
   });
   const byCommands = [...onDisk.values()].map(({ path, kind }): FileChange => ({
     path,

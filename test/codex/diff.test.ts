@@ -92,7 +92,16 @@ describe("the changes of a turn", () => {
     {
       name: "moved",
       raw: [change({ movePath: "/srv/app/b/c.txt", diff: "@@ -1 +1 @@\n-a\n+b\n" })],
-      merged: [{ path: "b/c.txt", kind: "update", additions: 1, deletions: 1 }],
+      merged: [{ path: "b/c.txt", kind: "update", additions: 1, deletions: 1, movedFrom: "a.txt" }],
+    },
+    {
+      name: "moved twice",
+      raw: [
+        change({ movePath: "/srv/app/b.txt" }),
+        change({ path: "/srv/app/b.txt", movePath: "/srv/app/c.txt" }),
+        change({ path: "/srv/app/c.txt" }),
+      ],
+      merged: [{ path: "c.txt", kind: "update", movedFrom: "a.txt" }],
     },
     {
       name: "added, then moved: one new file",
@@ -106,6 +115,12 @@ describe("the changes of a turn", () => {
     },
   ])("$name", ({ raw, merged }) => {
     expect(merge(raw)).toMatchObject(merged);
+  });
+
+  test("a file that is moved there and back was not moved", () => {
+    const there = change({ movePath: "/srv/app/b.txt" });
+    const back = change({ path: "/srv/app/b.txt", movePath: "/srv/app/a.txt" });
+    expect(merge([there, back])).toEqual([{ path: "a.txt", kind: "update", additions: 0, deletions: 0 }]);
   });
 
   test("come in the order in which files were first touched", () => {

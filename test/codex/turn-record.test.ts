@@ -251,7 +251,8 @@ describe("on the way", () => {
     const kind = { type: "update", move_path: "/srv/project/new.txt" };
     const changes = [{ path: "/srv/project/old.txt", kind, diff: "@@ -1 +1 @@\n-a\n+b\n" }];
     const { outcome } = play([started, item({ type: "fileChange", status: "completed", changes })]);
-    expect(outcome.changes).toEqual([{ path: "new.txt", kind: "update", additions: 1, deletions: 1 }]);
+    const counts = { additions: 1, deletions: 1 };
+    expect(outcome.changes).toEqual([{ path: "new.txt", kind: "update", ...counts, movedFrom: "old.txt" }]);
   });
 
   test.each<{ line: Line; events: object[] }>([

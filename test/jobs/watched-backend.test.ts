@@ -98,6 +98,21 @@ describe("a turn that may write", () => {
     expect(toChangesNote(job)).toEqual(note);
   });
 
+  test("a file that a patch moved is the patch's, under both its names", async () => {
+    const moved = { ...patched, path: "new.txt", movedFrom: "old.txt" };
+    const changes: SeenChange[] = [
+      { path: "old.txt", kind: "delete", changedAt: null },
+      { path: "new.txt", kind: "add", changedAt: PATCHED_AT },
+    ];
+    const { job } = await run({ changes }, (turn) => {
+      turn.tell({ type: "changes", changes: [moved], diff: null });
+      withCommand({ changes: [moved] })(turn);
+    });
+    expect(job.changes).toEqual([{ ...patched, path: "new.txt" }]);
+    expect(job.commandChanges).toEqual({ files: 0, unlisted: 0, patchedToo: 0, gap: null });
+    expect(toChangesNote(job)).toBeNull();
+  });
+
   test("more than the list holds is counted and said", async () => {
     const changes = Array.from({ length: 500 }, (_, n): SeenChange => ({
       path: `${n}`,
