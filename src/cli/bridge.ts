@@ -29,6 +29,7 @@ import { FIRST_LOOK_MS } from "../workspace/workspace.ts";
 import { createCodexDriver } from "./codex-driver.ts";
 import { authName, createDoorCheck } from "./door-check.ts";
 import { createDiskWatch, createDiskWorkspace } from "./disk-workspace.ts";
+import { createFirstLook } from "./first-look.ts";
 import { createJobEnds } from "./job-ends.ts";
 import { createOwnProof } from "./own-proof.ts";
 import { identifyProjects, recheckGrant } from "./projects.ts";
@@ -135,6 +136,13 @@ export async function createBridge(
   const auditDirectory = auditDirectoryOf(config.stateDir);
   const jobEnds = createJobEnds({ audit, auditDirectory, ends: storage.ends, log });
   await jobEnds.recordMissing();
+  const closing = new AbortController();
+  const firstLook = createFirstLook(
+    projects.value,
+    async (root) => workspace.scan(root, { deadlineMs: FIRST_LOOK_MS, signal: closing.signal }),
+    log,
+    closing.signal,
+  );
   const runner = createRunner({
     backend: createWatchedBackend(codex, createDiskWatch(), clock),
     jobs,
@@ -152,6 +160,7 @@ export async function createBridge(
       return recheckGrant(grant, looks ? waitedMs : 0, async (root) => workspace.scan(root));
     },
     rootOf: (name) => projects.value.find((project) => project.name === name)?.root.path ?? null,
+    lookFirst: async (name) => firstLook.through(name),
     onEnd: (job) => {
       jobEnds.record(job);
     },
@@ -161,7 +170,6 @@ export async function createBridge(
   const { stateDir } = config;
   const confinement = createOwnProof({ stateDir, backend: codex, environment, clock, log });
   const recordedCalls = new Set<string>();
-  const closing = new AbortController();
   let fingerprint = (): string => "";
   let mcpServer: Promise<McpServerFactory> | null = null;
   const challenges = createChallenges(oauth?.metadataUrl ?? null);
@@ -251,15 +259,7 @@ export async function createBridge(
     projects: projects.value,
     oauth,
     makeReady,
-    async lookThrough() {
-      for (const { name, root, secrets } of projects.value) {
-        if (secrets === "off") continue;
-        if (closing.signal.aborted) return;
-        const verdict = await workspace.scan(root, { deadlineMs: FIRST_LOOK_MS, signal: closing.signal });
-        if (verdict.kind === "incomplete")
-          log.warn({ project: name, why: verdict.reason }, "not looked through");
-      }
-    },
+    lookThrough: async () => firstLook.throughAll(),
     async close(graceMs) {
       closing.abort();
       await runner.close(graceMs);

@@ -37,6 +37,7 @@ export const settings = {
   port: integer(0, 65_535).default(8765).describe("Port to listen on; 0 takes a free one."),
   root: text().optional().describe("The project to serve, when there is one; short for `roots`."),
   roots: list()
+    .check("names no project; leave it out to serve the current directory", (roots) => roots.length > 0)
     .optional()
     .describe("Projects to serve: absolute paths, or `name=/path`. Default: the current directory."),
   token: secret(32).optional().describe("Bearer token that callers have to send; at least 32 characters."),
@@ -166,7 +167,9 @@ export const settings = {
   maxConcurrent: integer(1, 100).default(4).describe("Jobs that run at once."),
   queue: integer(0, 1_000)
     .default(16)
-    .describe("Jobs that may wait for a place; beyond that callers get `busy`."),
+    .describe(
+      "Jobs that may wait for a place; beyond that callers get `busy`. Callers take turns, and one without a job may wait although others have filled it, up to twice as many in all.",
+    ),
   jobsPerHour: integer(0, 1_000_000)
     .default(0)
     .describe("Jobs that a caller may start within an hour; 0: as many as they like."),

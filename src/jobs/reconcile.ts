@@ -16,6 +16,8 @@ export interface ReconcileParts {
   readonly clock: Clock;
   /** Root of a project by its name; null where it is no project any more. */
   readonly rootOf: (project: string) => string | null;
+  /** Settles when the project was looked through since the start: before that, nobody knows its secrets. */
+  readonly lookFirst: (project: string) => Promise<void>;
 }
 
 const FIRST_WAIT_MS = 500;
@@ -29,7 +31,9 @@ export async function findEnd(
   closing: AbortSignal,
 ): Promise<TurnOutcome | null> {
   const outcome = await readEnd(entry, parts, closing);
-  const { sandbox } = entry.record();
+  const { sandbox, project } = entry.record();
+  if (outcome !== null) await parts.lookFirst(project);
+  if (closing.aborted) return null;
   // What its commands changed cannot be told any more: nobody knows how the files were before.
   const isUnseen = outcome !== null && outcome.turnId !== null && sandbox === "workspace-write";
   return isUnseen

@@ -11,13 +11,14 @@ import type { Grant } from "../policy/grant.ts";
 import { toJobRecord, type CallIdentity, type JobRequest } from "./job-request.ts";
 import { createHourLimit } from "./hour-limit.ts";
 import type { JobEvent, JobRecord } from "./job.ts";
+import { isFullFor, placeOfNext } from "./fair-queue.ts";
 import { createLiveJob, type LiveJob } from "./live-job.ts";
-import { findEnd, readStory } from "./reconcile.ts";
+import { findEnd, readStory, type ReconcileParts } from "./reconcile.ts";
 import { asReplay, isSameCall } from "./replay.ts";
 import type { JobStore, ThreadStore } from "./store.ts";
 import { endedEarly, runTurn } from "./run-turn.ts";
 
-export interface RunnerParts {
+export interface RunnerParts extends ReconcileParts {
   readonly backend: CodexBackend;
   readonly jobs: JobStore;
   readonly threads: ThreadStore;
@@ -33,8 +34,6 @@ export interface RunnerParts {
   readonly onEnd: (job: JobRecord) => void;
   /** Asked right before a turn starts: does what the Grant was made from still hold? null: yes. */
   readonly recheck: (grant: Grant, waitedMs: number) => Promise<Failure | null>;
-  /** Root of a project by its name; null where it is no project any more. */
-  readonly rootOf: (project: string) => string | null;
 }
 
 export interface Runner {
@@ -74,11 +73,12 @@ export function createRunner(parts: RunnerParts): Runner {
   let waitingCallers = 0;
   const closing = new AbortController();
 
+  function records(): JobRecord[] {
+    return [...live.values()].map((entry) => entry.record());
+  }
+
   function liveTwin(call: CallIdentity): JobRecord | null {
-    for (const entry of live.values()) {
-      if (isSameCall(entry.record(), call)) return entry.record();
-    }
-    return null;
+    return records().find((job) => isSameCall(job, call)) ?? null;
   }
 
   async function findTwin(call: CallIdentity): Promise<Result<JobRecord | null, Failure>> {
@@ -112,8 +112,8 @@ export function createRunner(parts: RunnerParts): Runner {
     const threadId = request.thread.kind === "new" ? null : request.thread.threadId;
     if (threadId !== null && busyThreads.has(threadId)) return fail({ code: "thread_busy" });
     const waiting = queue.length + accepting;
-    const isFull = running + waiting >= parts.maxConcurrent + parts.maxQueue;
-    if (isFull) return fail({ code: "busy", running, waiting });
+    if (isFullFor(request.caller, running + waiting, parts, records()))
+      return fail({ code: "busy", running, waiting });
 
     // From here to the first await nothing else runs: place and thread are taken in one step.
     const entry = createLiveJob(toJobRecord(request, parts.newId(), clock.now()), parts);
@@ -151,7 +151,8 @@ export function createRunner(parts: RunnerParts): Runner {
 
   function startNext(): void {
     while (running < parts.maxConcurrent) {
-      const next = queue.shift();
+      const waiting = queue.map((one) => one.live.record());
+      const [next] = waiting.length === 0 ? [] : queue.splice(placeOfNext(waiting, records()), 1);
       if (next === undefined) return;
       running += 1;
       const run = runJob(next.live, next.request)

@@ -1,7 +1,7 @@
 import type { JobRequest } from "./job-request.ts";
 import type { ThreadStore } from "./store.ts";
 
-/** Keeps a thread with what it was granted; the time of its first turn stays. */
+/** Keeps a thread with what it was granted; the time of its first turn stays, and so does whose it is. */
 export async function keepThread(
   threads: ThreadStore,
   threadId: string,
@@ -9,6 +9,7 @@ export async function keepThread(
   now: number,
 ): Promise<void> {
   const known = await threads.get(threadId);
+  if (known !== null && known.caller !== caller) return;
   const { project, sandbox, model, effort } = grant;
   const createdAt = known?.createdAt ?? now;
   await threads.save({

@@ -13,6 +13,8 @@ export interface ChildProgram {
   /** The whole environment of the child; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** Its stdout is all that it is wanted for: once that is closed, the child is killed. */
+  readonly endsWithStdout?: boolean;
 }
 
 export interface ChildExit {
@@ -24,7 +26,7 @@ export interface ChildExit {
 
 export interface Child {
   readonly pid: number;
-  /** Queues one line. Silently dropped once the child has gone: `exited` tells. */
+  /** Queues one line. Silently dropped once the child has gone: `exited` tells. A child that reads none of many is killed. */
   send(line: string): void;
   readonly exited: Promise<ChildExit>;
   /** Closes stdin, then TERM, then KILL to the whole group; settles when the child is gone. Safe to call twice. */
@@ -34,6 +36,8 @@ export interface Child {
 }
 
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
+/** What a child that reads nothing may leave lying with us. */
+const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_LINE_BYTES = 1024 * 1024;
 const STDERR_TAIL_BYTES = 8 * 1024;
 const STDIN_GRACE_MS = 1_000;
@@ -94,6 +98,13 @@ export async function spawnChild(
   process.stdout.on("data", (chunk: Buffer) => {
     if (!splitter.push(chunk)) killGroup("SIGKILL");
   });
+  if (program.endsWithStdout === true) {
+    process.stdout.once("end", () => {
+      setTimeout(() => {
+        if (alive) killGroup("SIGKILL");
+      }, PIPE_GRACE_MS).unref();
+    });
+  }
   const errorSplitter = createLineSplitter(MAX_ERROR_LINE_BYTES, onErrorLine);
   process.stderr.on("data", (chunk: Buffer) => {
     const stderr = stderrTail + chunk.toString("utf8");
@@ -129,7 +140,9 @@ export async function spawnChild(
     pid,
     exited,
     send(line) {
-      if (alive && process.stdin.writable) process.stdin.write(`${line}\n`);
+      if (!alive || !process.stdin.writable) return;
+      process.stdin.write(`${line}\n`);
+      if (process.stdin.writableLength > MAX_UNREAD_BYTES) killGroup("SIGKILL");
     },
     stop() {
       stopping ??= stop();

@@ -38,7 +38,7 @@ export type MakeWish = () => Promise<Result<Wish, Failure>>;
 export async function startTurn(
   tool: JobTool,
   args: TurnArguments,
-  fingerprintOf: unknown,
+  fingerprintOf: object,
   makeWish: MakeWish,
   call: ToolCall,
   room: ToolRoom,
@@ -48,7 +48,7 @@ export async function startTurn(
     conversation: call.conversation,
     requestId: args.requestId,
     fingerprint: createHash("sha256")
-      .update(JSON.stringify([tool, fingerprintOf]))
+      .update(JSON.stringify([tool, { ...fingerprintOf, outputSchema: withSortedKeys(args.outputSchema) }]))
       .digest("hex"),
   };
   const twin = await room.runner.findTwin(identity);
@@ -142,6 +142,14 @@ export function pickProject(name: string | null, projects: readonly Project[]): 
   }
   const project = projects.find((candidate) => candidate.name === name);
   return project === undefined ? fail({ code: "unknown_project", known }) : ok(project);
+}
+
+/** The same schema has the same fingerprint, whatever order its keys came in. */
+function withSortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withSortedKeys);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, withSortedKeys(inner)]));
 }
 
 function decideLimit(asked: number | null, ownersLimitMs: number): Result<number, Failure> {

@@ -101,6 +101,22 @@ describe("whether Codex confirmed the end", () => {
     expect(calls).toEqual(["start", "interrupt", "clean"]);
   });
 
+  test("is not known from the end of another turn, said before Codex answered the start", async () => {
+    const answer = Promise.withResolvers<string>();
+    const { ran, tell, end } = begin({ startTurn: async () => answer.promise });
+    await settle();
+    tell("turn/completed", { turn: { id: "earlier", status: "completed" } });
+    tell("turn/started", { turn: { id: "turn" } });
+    answer.resolve("turn");
+    await settle();
+    tell("item/completed", { item: { type: "agentMessage", id: "m", text: "done" } });
+    end("completed");
+    expect(await ran).toMatchObject({
+      settled: true,
+      outcome: { turnId: "turn", answer: "done", failure: null },
+    });
+  });
+
   test("is not known when it says nothing for five seconds after that", async () => {
     const { ran, stop, clock } = begin();
     await settle();

@@ -401,6 +401,14 @@ describe("projects", () => {
   });
 
   test.each<{ given: Given; problem: string }>([
+    {
+      given: { env: { ROOTS: " , " } },
+      problem: "CODEX_GPT_BRIDGE_ROOTS: names no project; leave it out to serve the current directory",
+    },
+    {
+      given: { file: "roots = []\n" },
+      problem: "roots (config file): names no project; leave it out to serve the current directory",
+    },
     { given: { env: { ROOTS: "relative" } }, problem: "roots: relative is not an absolute path" },
     { given: { env: { ROOTS: "/a/x,/b/x" } }, problem: "roots: two projects are called x" },
     { given: { env: { ROOTS: "x=/a,x=/b" } }, problem: "roots: two projects are called x" },

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { toChangesNote } from "../../src/jobs/changes-note.ts";
 import type { JobRecord } from "../../src/jobs/job.ts";
 import { createMemoryJobStore } from "../../src/jobs/memory-store.ts";
+import type { RunnerParts } from "../../src/jobs/runner.ts";
 import { jobRecord } from "../support/job-records.ts";
 import { settle } from "../support/fake-clock.ts";
 import { never, startRunner } from "./start-runner.ts";
@@ -10,13 +11,17 @@ const running: Partial<JobRecord> = { state: "running", threadId: "thread", turn
 
 /** A runner on a store with jobs that an earlier process left. */
 async function restart(...left: JobRecord[]) {
+  return restartWith({}, ...left);
+}
+
+async function restartWith(parts: Partial<RunnerParts>, ...left: JobRecord[]) {
   const jobs = createMemoryJobStore();
   for (const job of left) {
     await jobs.insert(job);
     await jobs.save(job, [{ id: 7, at: 1, type: "turn", text: "Codex began the turn." }]);
   }
   const ended: JobRecord[] = [];
-  const started = startRunner({ jobs, onEnd: (job) => ended.push(job) });
+  const started = startRunner({ jobs, onEnd: (job) => ended.push(job), ...parts });
   return { ...started, ended };
 }
 
@@ -32,6 +37,38 @@ describe("after a restart", () => {
     expect(ended.map(({ jobId }) => jobId)).toEqual(["job"]);
     expect(await jobs.unfinished()).toEqual([]);
     expect(backend.turns).toEqual([]);
+  });
+
+  test("an answer waits for the first look through its project, which tells what to strike out", async () => {
+    const look = Promise.withResolvers<void>();
+    let secret = "nothing";
+    const { runner, backend, job } = await restartWith(
+      { redact: (text) => text.replaceAll(secret, "[redacted]"), lookFirst: async () => look.promise },
+      jobRecord("job", running),
+    );
+    backend.remember("turn", { answer: "it is k7Wq" });
+    await runner.adopt();
+    await settle();
+    expect((await job("job")).state).toBe("running");
+    secret = "k7Wq";
+    look.resolve();
+    await settle();
+    expect(await job("job")).toMatchObject({ state: "completed", answer: "it is [redacted]" });
+  });
+
+  test("an answer that still waits for the look at the end of the bridge is left to the next start", async () => {
+    const look = Promise.withResolvers<void>();
+    const { runner, backend, jobs } = await restartWith(
+      { lookFirst: async () => look.promise },
+      jobRecord("job", running),
+    );
+    backend.remember("turn", { answer: "found" });
+    await runner.adopt();
+    await settle();
+    const closed = runner.close(0);
+    look.resolve();
+    await closed;
+    expect((await jobs.get("job"))?.state).toBe("running");
   });
 
   test("the answer is parsed where the caller had asked for it", async () => {

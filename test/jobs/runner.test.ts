@@ -37,6 +37,22 @@ describe("places", () => {
     expect(await refusal()).toMatchObject({ code: "busy" });
   });
 
+  test("a caller with many jobs keeps nobody else waiting behind all of them, nor out of a full queue", async () => {
+    const { backend, start, refusal } = startRunner();
+    for (const prompt of ["a", "b", "c", "d"]) await start({ prompt });
+    expect(await refusal()).toMatchObject({ code: "busy" });
+    await start({ prompt: "bob's", caller: "bob" });
+    expect(await refusal({ caller: "bob" })).toMatchObject({ code: "busy" });
+    await start({ prompt: "carol's", caller: "carol" });
+    expect(await refusal({ caller: "dave" })).toEqual({ code: "busy", running: 2, waiting: 4 });
+    for (const turn of [0, 1, 2, 3]) {
+      backend.turns[turn]?.end();
+      await settle();
+    }
+    const order = backend.turns.map(({ request }) => request.prompt);
+    expect(order).toEqual(["a", "b", "bob's", "c", "carol's", "d"]);
+  });
+
   test("without a queue, what finds no free place is busy", async () => {
     const { start, refusal } = startRunner({ maxQueue: 0 });
     await start();

@@ -65,6 +65,7 @@ export function startRunner(parts: Partial<RunnerParts> = {}) {
     onEnd() {},
     recheck: async () => null,
     rootOf: () => "/srv/sample",
+    async lookFirst() {},
     ...parts,
     jobs,
     threads,

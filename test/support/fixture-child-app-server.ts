@@ -2,7 +2,7 @@
  * Plays `codex app-server` for tests: the protocol without a model. What a turn does follows from its prompt, how the
  * process behaves from FIXTURE (comma-separated), and every message that it gets goes to the file FIXTURE_LOG.
  */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, closeSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 interface Message {
@@ -62,6 +62,39 @@ function play(threadId: string, prompt: string): void {
       tell("item/completed", { threadId, item: { type: "hologram", id: "h", shape: "cube" } });
       say(threadId, "still fine");
       return endTurn(threadId, { newField: 1 });
+    case "raw": {
+      // Lines as they are, of this thread and turn; a list is a text and how often it comes.
+      const lines = JSON.parse(rest) as (string | [string, number])[];
+      for (const line of lines) {
+        const [text, times] = typeof line === "string" ? [`${line}\n`, 1] : line;
+        const turn = running.get(threadId) ?? "";
+        process.stdout.write(text.replaceAll("THREAD", threadId).replaceAll("TURN", turn).repeat(times));
+      }
+      return;
+    }
+    case "bytes":
+      process.stdout.write(Buffer.from(rest, "hex"));
+      say(threadId, "still fine");
+      return endTurn(threadId, {});
+    case "hush":
+      closeSync(1);
+      return;
+    case "noise":
+      process.stderr.write("x".repeat(Number(rest)));
+      say(threadId, "still fine");
+      return endTurn(threadId, {});
+    case "deaf": {
+      // Asks and asks, and reads nothing of what it is answered.
+      process.stdin.pause();
+      setInterval(() => {}, 60_000);
+      const [text, times] = JSON.parse(rest) as [string, number];
+      let left = times;
+      const more = (): void => {
+        while (left-- > 0 && process.stdout.write(text));
+        if (left > 0) process.stdout.once("drain", more);
+      };
+      return more();
+    }
     case "ask":
       return ask(rest, threadId, (answer) => {
         say(threadId, JSON.stringify(answer.error?.code ?? answer.result));
@@ -79,8 +112,10 @@ const methods: Record<string, (params: Record<string, unknown>) => unknown> = {
     requiresOpenaiAuth: traits.has("needs-login") || traits.has("account"),
   }),
   "config/read": () => ({ config: { mcp_servers: { docs: { command: "docs" } } } }),
-  "thread/start": (params) => open(`thread-${process.pid}-${(threads += 1)}`, params),
-  "thread/resume": (params) => open(String(params["threadId"]), params),
+  "thread/start": (params) =>
+    open(traits.has("same-thread") ? "thread-of-all" : `thread-${process.pid}-${(threads += 1)}`, params),
+  "thread/resume": (params) =>
+    open(traits.has("other-thread") ? "thread-of-another" : String(params["threadId"]), params),
   "thread/fork": (params) => open(`fork-of-${String(params["threadId"])}`, params),
   "turn/start"(params) {
     const threadId = String(params["threadId"]);
@@ -91,6 +126,7 @@ const methods: Record<string, (params: Record<string, unknown>) => unknown> = {
       tell("turn/started", { threadId, turn: { id } });
       play(threadId, input?.text ?? "");
     });
+    if (traits.has("begun-and-refused")) tell("turn/started", { threadId, turn: { id } });
     return { turn: { id } };
   },
   "turn/interrupt"(params) {

@@ -99,6 +99,7 @@ export async function startHouse(options: HouseOptions = {}) {
     onEnd() {},
     recheck: async () => null,
     rootOf: () => null,
+    async lookFirst() {},
   });
   const verdict = options.proven === false ? unproven : ({ state: "proven" } as const);
   const confinement: ConfinementProof = {

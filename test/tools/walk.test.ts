@@ -251,6 +251,25 @@ describe("the same call again", () => {
     expect(backend.turns).toHaveLength(1);
   });
 
+  test("is the same whatever order the keys of its schema come in, at any depth", async () => {
+    const { call, backend } = await house(FAST);
+    const schema = (text: string) => ({ prompt: "slow", outputSchema: JSON.parse(text) as unknown });
+    const inner = '{"type":"object","anyOf":[{"type":"number","minimum":1}]}';
+    await call("codex_read", schema(`{"type":"object","properties":{"a":${inner},"b":{}},"required":["a"]}`));
+    const turned = '{"anyOf":[{"minimum":1,"type":"number"}],"type":"object"}';
+    const again = await call(
+      "codex_read",
+      schema(`{"required":["a"],"properties":{"b":{},"a":${turned}},"type":"object"}`),
+    );
+    expect(again.content).toMatchObject({ jobId: "job-1", deduplicated: true });
+    const other = await call(
+      "codex_read",
+      schema(`{"type":"object","properties":{"a":${inner},"b":{}},"required":["b"]}`),
+    );
+    expect(other.content).toMatchObject({ jobId: "job-2" });
+    expect(backend.turns).toHaveLength(2);
+  });
+
   test("of a reply comes before thread_busy", async () => {
     const { call, backend } = await house(FAST);
     backend.script("first", (turn) => turn.end());

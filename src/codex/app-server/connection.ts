@@ -45,7 +45,10 @@ export interface AppServerConnection {
   readonly loadedThreads: ReadonlySet<string>;
   /** What is said of a thread goes to its listener; the returned function ends that. */
   listen(threadId: string, listener: ThreadListener): () => void;
-  openThread(method: "thread/start" | "thread/resume" | "thread/fork", params: object): Promise<OpenThread>;
+  openThread(
+    method: "thread/start" | "thread/resume" | "thread/fork",
+    params: { threadId?: string; [name: string]: unknown },
+  ): Promise<OpenThread>;
   startTurn(params: {
     threadId: string;
     input: { type: "text"; text: string }[];
@@ -106,7 +109,13 @@ export async function connectAppServer(
   );
 
   const spawned = await spawnChild(
-    { command: parts.install.command, args: ["app-server"], env: parts.env, cwd: parts.cwd },
+    {
+      command: parts.install.command,
+      args: ["app-server"],
+      env: parts.env,
+      cwd: parts.cwd,
+      endsWithStdout: true,
+    },
     (line) => {
       rpc.receive(line);
     },
@@ -184,6 +193,12 @@ export async function connectAppServer(
 
     async openThread(method, params) {
       const { thread, activePermissionProfile } = threadResult.parse(await rpc.request(method, params));
+      const isTheWanted =
+        method === "thread/resume"
+          ? thread.id === params.threadId
+          : thread.id !== params.threadId && !loadedThreads.has(thread.id);
+      // Its story would be told to the caller of another.
+      if (!isTheWanted) throw new Error(`${method} answered with another thread`);
       loadedThreads.add(thread.id);
       return { threadId: thread.id, activeProfileId: activePermissionProfile?.id ?? null };
     },

@@ -5,7 +5,7 @@
 import type { Child, ChildExit } from "../../lib/child.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { afterWorking } from "../../lib/working-time.ts";
-import { toJsonLine } from "../json-line.ts";
+import { parseJsonLine, toJsonLine } from "../json-line.ts";
 
 /** An error that Codex answered. */
 export class RpcError extends Error {
@@ -52,11 +52,11 @@ interface Pending {
 }
 
 interface Message {
-  id?: number | string;
-  method?: string;
-  params?: unknown;
-  result?: unknown;
-  error?: { code?: number; message?: string } | null;
+  readonly id: number | string | undefined;
+  readonly method: string | undefined;
+  readonly params: unknown;
+  readonly result: unknown;
+  readonly error: { readonly code: number; readonly message: string } | null;
 }
 
 const ANSWER_WITHIN_MS = 30_000;
@@ -77,11 +77,8 @@ export function createRpcConnection(handlers: RpcHandlers, clock: Clock): RpcCon
     if (waiting === undefined) return; // answered after its deadline
     pending.delete(id);
     waiting.stopTimer();
-    if (message.error === undefined || message.error === null) waiting.resolve(message.result);
-    else {
-      const { code = 0, message: text = "unknown error" } = message.error;
-      waiting.reject(new RpcError(waiting.method, code, text));
-    }
+    if (message.error === null) waiting.resolve(message.result);
+    else waiting.reject(new RpcError(waiting.method, message.error.code, message.error.message));
   }
 
   function onExit(exit: ChildExit): void {
@@ -141,11 +138,24 @@ export function createRpcConnection(handlers: RpcHandlers, clock: Clock): RpcCon
   };
 }
 
+/** What is neither a request nor an answer nor a notification is skipped like a line that is no JSON. */
 function parseMessage(line: string): Message | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
-  } catch {
-    return null;
-  }
+  const value = parseJsonLine(line);
+  if (!isRecord(value)) return null;
+  const { id, method, params, result, error } = value;
+  if (id !== undefined && typeof id !== "number" && typeof id !== "string") return null;
+  if (method !== undefined && typeof method !== "string") return null;
+  return { id, method, params, result, error: error === undefined || error === null ? null : toError(error) };
+}
+
+function toError(error: unknown): { code: number; message: string } {
+  const { code, message } = isRecord(error) ? error : {};
+  return {
+    code: typeof code === "number" ? code : 0,
+    message: typeof message === "string" ? message : "unknown error",
+  };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

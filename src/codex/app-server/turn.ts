@@ -11,8 +11,9 @@ import type { TurnOutcome } from "../backend.ts";
 import type { CodexEvent } from "../events.ts";
 import type { AppServerConnection } from "./connection.ts";
 import { toRpcFailure } from "./rpc-failure.ts";
-import { ConnectionLost } from "./rpc.ts";
+import { ConnectionLost, RpcError } from "./rpc.ts";
 import { createTurnRecord } from "./turn-record.ts";
+import type { Notification } from "./wire.ts";
 
 export interface TurnParts {
   readonly connection: AppServerConnection;
@@ -30,6 +31,9 @@ export interface TurnParts {
 /** How long an interrupted turn may take to say that it has ended. */
 const INTERRUPT_GRACE_MS = 5_000;
 
+/** Codex answers the start first; what it says before that is kept for the answer, but not without end. */
+const MAX_EARLY = 1_000;
+
 /** `settled` is false when Codex never confirmed the end: something may still run in that process. */
 export interface RanTurn {
   readonly outcome: TurnOutcome;
@@ -46,6 +50,16 @@ export async function runTurnOn(
   const end = Promise.withResolvers<End>();
   const confirmed = Promise.withResolvers<true>();
   let stopWatching = nothing;
+  /** null until Codex has answered the start: only then it is known which of a thread's turns is this one. */
+  let turnId: string | null = null;
+  const early: Notification[] = [];
+
+  function take(notification: Notification): void {
+    for (const event of record.accept(notification)) onEvent(event);
+    if (record.ended() === null) return;
+    confirmed.resolve(true);
+    end.resolve({ by: "codex", failure: null });
+  }
 
   function watchSilence(): void {
     stopWatching();
@@ -58,10 +72,9 @@ export async function runTurnOn(
   const stopListening = connection.listen(threadId, {
     onHeard: watchSilence,
     onNotification(notification) {
-      for (const event of record.accept(notification)) onEvent(event);
-      if (record.ended() === null) return;
-      confirmed.resolve(true);
-      end.resolve({ by: "codex", failure: null });
+      if (turnId === null) {
+        if (early.length < MAX_EARLY) early.push(notification);
+      } else if (isOfTurn(notification, turnId) && record.ended() === null) take(notification);
     },
     onUnreadable(method) {
       parts.log.warn({ method }, "codex sent a notification in an unknown shape");
@@ -87,16 +100,25 @@ export async function runTurnOn(
     if (parts.beforeTurn !== null) await untilAborted(parts.beforeTurn, signal);
     if (signal.aborted) return { outcome: record.outcome(STOPPED), settled: true };
     watchSilence();
-    const turnId = await connection.startTurn({
+    turnId = await connection.startTurn({
       threadId,
       input: [{ type: "text", text: parts.prompt }],
       ...(parts.outputSchema === null ? {} : { outputSchema: parts.outputSchema }),
     });
+    for (const notification of early.splice(0)) {
+      if (isOfTurn(notification, turnId) && record.ended() === null) take(notification);
+    }
     const { by, failure } = await end.promise;
     const settled = by === "codex" || (await interrupt(turnId));
     return { outcome: record.outcome(failure), settled };
   } catch (error) {
-    return { outcome: record.outcome(toRpcFailure(error)), settled: !(error instanceof ConnectionLost) };
+    // What was refused has not begun, unless Codex itself has said that it has.
+    const begun = early.find((notification) => notification.method === "turn/started");
+    if (begun !== undefined && !(error instanceof ConnectionLost)) {
+      await connection.interruptTurn(threadId, begun.params.turn.id).catch(quietly("turn/interrupt"));
+    }
+    const settled = error instanceof RpcError && begun === undefined;
+    return { outcome: record.outcome(toRpcFailure(error)), settled };
   } finally {
     stopWatching();
     stopListening();
@@ -104,9 +126,9 @@ export async function runTurnOn(
   }
 
   /** Ends the turn and the commands that it started; true when Codex confirmed it. */
-  async function interrupt(turnId: string): Promise<boolean> {
+  async function interrupt(begunId: string): Promise<boolean> {
     if (record.ended() === null) {
-      await connection.interruptTurn(threadId, turnId).catch(quietly("turn/interrupt"));
+      await connection.interruptTurn(threadId, begunId).catch(quietly("turn/interrupt"));
     }
     const late = new Promise<false>((resolve) => {
       parts.clock.after(INTERRUPT_GRACE_MS, () => {
@@ -130,6 +152,24 @@ export async function runTurnOn(
 interface End {
   readonly by: "codex" | "us";
   readonly failure: Failure | null;
+}
+
+/** Late words of an earlier turn of the thread, or of one that the bridge never began, are not this turn's. */
+function isOfTurn({ method, params }: Notification, turnId: string): boolean {
+  switch (method) {
+    case "turn/started":
+    case "turn/completed":
+      return params.turn.id === turnId;
+    case "item/started":
+    case "item/completed":
+    case "turn/diff/updated":
+    case "error":
+      return (params.turnId ?? turnId) === turnId;
+    case "thread/tokenUsage/updated": // the record takes from it where the earlier turns had left the count
+    case "warning":
+    case "thread/closed":
+      return true;
+  }
 }
 
 function nothing(): void {}

@@ -5,7 +5,7 @@
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
 import { ok, type Result } from "../../lib/result.ts";
 import { spawnChild, type Child, type ChildProgram } from "../../lib/child.ts";
-import { toJsonLine } from "../json-line.ts";
+import { parseJsonLine, toJsonLine } from "../json-line.ts";
 
 export interface ChildTransport {
   readonly child: Child;
@@ -29,14 +29,13 @@ export async function openChildTransport(
     },
   };
   const spawned = await spawnChild(program, (line) => {
-    let message: JSONRPCMessage;
     try {
-      message = JSON.parse(line) as JSONRPCMessage;
+      const message = parseJsonLine(line);
+      if (typeof message !== "object" || message === null) throw new Error("no JSON object");
+      transport.onmessage?.(message as JSONRPCMessage);
     } catch (error) {
-      transport.onerror?.(new Error("codex mcp-server sent a line that is not JSON", { cause: error }));
-      return;
+      transport.onerror?.(new Error("codex mcp-server sent a line that is no message", { cause: error }));
     }
-    transport.onmessage?.(message);
   });
   if (!spawned.ok) return spawned;
   child = spawned.value;

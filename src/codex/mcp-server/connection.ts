@@ -66,7 +66,13 @@ export async function connectMcpServer(
   let calls = 0;
 
   const opened = await openChildTransport(
-    { command: parts.install.command, args: ["mcp-server"], env: parts.env, cwd: parts.cwd },
+    {
+      command: parts.install.command,
+      args: ["mcp-server"],
+      env: parts.env,
+      cwd: parts.cwd,
+      endsWithStdout: true,
+    },
     (message) => {
       const mark = markOf(message);
       if (mark !== null) requestIds.set(mark.call, mark.requestId);
@@ -129,7 +135,9 @@ export async function connectMcpServer(
     const event = parseEvent(msg);
     if (event !== null && event !== "broken" && event.type === "session_configured") {
       const caller = byRequest.get(meta.requestId ?? "");
-      if (caller !== undefined) byThread.set(event.msg.thread_id, caller);
+      // A thread that another call works on stays that call's, whoever is said to have opened it.
+      if (caller !== undefined && !byThread.has(event.msg.thread_id))
+        byThread.set(event.msg.thread_id, caller);
     }
     // By thread and not by request: after an abort, Codex sends a turn's events under the ids of earlier calls.
     const listener = byThread.get(meta.threadId ?? "");
