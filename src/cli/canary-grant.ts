@@ -22,6 +22,7 @@ export async function grantForCanary(terms: CanaryTerms): Promise<Grant> {
     rootNow: root,
     cwd: root,
     scan: { kind: "secrets", kinds: {}, more: false, paths: terms.secretPaths },
+    steeringLinks: [],
     confinementIsProven: true,
     sandbox: terms.sandbox,
     model: null,

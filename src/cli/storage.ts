@@ -1,4 +1,6 @@
 /** Where the bridge keeps jobs and threads: the database in the state directory, or memory alone (`--ephemeral`). */
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import type { Config } from "../config/load.ts";
 import { createMemoryJobStore, createMemoryThreadStore } from "../jobs/memory-store.ts";
 import { createPatientStore } from "../jobs/patient-store.ts";
@@ -40,7 +42,7 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
     });
   }
   // Loaded here: the owner's other commands and an ephemeral bridge need no SQLite.
-  const { openJobDatabase } = await import("../jobs/sqlite/database.ts");
+  const { DATABASE_FILE, openJobDatabase } = await import("../jobs/sqlite/database.ts");
   const { createSqliteJobStore } = await import("../jobs/sqlite/job-store.ts");
   const { createSqliteThreadStore } = await import("../jobs/sqlite/thread-store.ts");
   const { createAuditedEnds } = await import("../jobs/sqlite/audited-ends.ts");
@@ -49,6 +51,13 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
   if (!opened.ok) return opened;
   const database = opened.value;
   const { movedAside, salvaged } = database;
+  /** A file that was removed or emptied under us takes writes without an error, and keeps none of them. */
+  const lookAtFile = () => statSync(join(config.stateDir, DATABASE_FILE), { throwIfNoEntry: false });
+  const inode = lookAtFile()?.ino;
+  const isStillThere = (): boolean => {
+    const file = lookAtFile();
+    return file !== undefined && file.ino === inode && file.size > 0;
+  };
   if (movedAside !== null)
     log.error(
       { movedAside, ...salvaged },
@@ -86,6 +95,8 @@ export async function openStorage(config: Config, clock: Clock, log: Log): Promi
     state() {
       const trouble = jobs.trouble();
       if (trouble !== null) return `degraded: jobs cannot be kept (${trouble})`;
+      if (!isStillThere())
+        return "degraded: jobs cannot be kept (the database was removed; restart the bridge)";
       return movedAside === null ? "ok" : brokenDatabase(salvaged?.jobs ?? 0);
     },
 

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import type { Grant } from "../policy/grant.ts";
+import { STEERING_DIRECTORIES, type Grant } from "../policy/grant.ts";
 
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
@@ -22,9 +22,6 @@ export interface ThreadConfinement {
   /** Codex `config` overrides for thread start, resume and fork. */
   readonly config: { [key: string]: JsonValue };
 }
-
-/** Parts of a project that steer Codex or git itself; the model's commands never write them. */
-const STEERING_DIRECTORIES = [".git", ".codex", ".agents"];
 
 /** World-readable to a root process through `:minimal`, and of no use to any build. */
 const SYSTEM_SECRETS = ["/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-"];

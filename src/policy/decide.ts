@@ -55,6 +55,8 @@ export interface TurnFacts {
   /** The wanted working directory as it is now; null when it may not be used, for whatever reason. */
   readonly cwd: DirectoryIdentity | null;
   readonly scan: ScanVerdict;
+  /** Those of STEERING_DIRECTORIES that are symbolic links in the root: Codex's sandbox cannot hold one. */
+  readonly steeringLinks: readonly string[];
   /** The machine's canary has tried the confinement, and it held. */
   readonly confinementIsProven: boolean;
   /** null: what the project or the ceiling says. */
@@ -77,6 +79,11 @@ export function decideTurn(facts: TurnFacts): Result<Grant, Failure> {
   const unproven = decideUnproven(facts, sandbox);
   if (unproven !== null) return fail(unproven);
   if (scan.kind === "incomplete") return fail({ code: "scan_incomplete", reason: scan.reason });
+  const [link] = facts.steeringLinks;
+  if (sandbox === "workspace-write" && link !== undefined) {
+    const plain = `${link} of the project is a symbolic link, with which Codex's sandbox runs no command that may write.`;
+    return fail({ code: "confinement_unavailable", reason: plain, plain });
+  }
   const denied = decideSecrets(facts, cwd.path, sandbox);
   if (!denied.ok) return denied;
   return ok(

@@ -21,7 +21,7 @@ export type Failure =
   | { code: "codex_not_found" }
   | { code: "codex_not_logged_in" }
   | { code: "codex_unsupported"; reason: string }
-  | { code: "confinement_unavailable"; reason: string }
+  | { code: "confinement_unavailable"; reason: string; /** What callers may hear of it. */ plain?: string }
   | { code: "timeout"; limitMs: number; what: "job" | "model" }
   | { code: "cancelled"; by: "caller" | "owner" | "shutdown" }
   | { code: "interrupted"; reason: string }

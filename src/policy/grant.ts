@@ -41,3 +41,6 @@ export interface GrantTerms {
 export interface Grant extends GrantTerms {
   readonly [granted]: true;
 }
+
+/** Parts of a project that steer Codex or git itself; the model's commands never write them. */
+export const STEERING_DIRECTORIES = [".git", ".codex", ".agents"];

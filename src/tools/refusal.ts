@@ -101,7 +101,9 @@ function words(failure: Failure): Words {
       return no(`The installed Codex cannot do this: ${failure.reason}.`, ASK_OWNER);
     case "confinement_unavailable":
       return no(
-        "Codex could not be confined to the project, so nothing was started.",
+        ["Codex could not be confined to the project, so nothing was started.", failure.plain ?? ""]
+          .join(" ")
+          .trim(),
         `${ASK_OWNER} The reason is in the bridge's log.`,
       );
     case "timeout":

@@ -49,6 +49,8 @@ export interface Workspace {
   identifyRoot(project: Project): Promise<DirectoryIdentity | null>;
   identifyCwd(root: DirectoryIdentity, wanted: string | null): Promise<DirectoryIdentity | null>;
   scan(root: DirectoryIdentity): Promise<ScanVerdict>;
+  /** Names of STEERING_DIRECTORIES that are symbolic links there. */
+  steeringLinks(root: DirectoryIdentity): Promise<string[]>;
   relativeToRoot(root: DirectoryIdentity, path: string): string;
   /** The project's own AGENTS.md, or null. */
   instructions(grant: Grant, cwd: string): Promise<string | null>;

@@ -112,7 +112,18 @@ async function authorize(
   const rootNow = await room.workspace.identifyRoot(project);
   const cwd = rootNow === null ? null : await room.workspace.identifyCwd(rootNow, wish.cwd);
   const { ceiling } = room;
-  const facts = { ceiling, project, rootNow, cwd, sandbox, model, effort, confinementIsProven };
+  const steeringLinks = rootNow === null ? [] : await room.workspace.steeringLinks(rootNow);
+  const facts = {
+    steeringLinks,
+    ceiling,
+    project,
+    rootNow,
+    cwd,
+    sandbox,
+    model,
+    effort,
+    confinementIsProven,
+  };
   // Whatever is refused without a look at the files is refused before it.
   const withoutScan = decideTurn({ ...facts, scan: { kind: "clean" } });
   if (!withoutScan.ok || rootNow === null || project.secrets === "off") return withoutScan;

@@ -1,7 +1,7 @@
 /** What a directory is on disk right now. Follows links on purpose: a realpath is what gets judged. */
-import { realpath, stat } from "node:fs/promises";
+import { lstat, realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
-import type { DirectoryIdentity } from "../policy/grant.ts";
+import { STEERING_DIRECTORIES, type DirectoryIdentity } from "../policy/grant.ts";
 
 /** null for anything that is no directory we can see: missing, unreadable, a file, a name with NUL. */
 export async function identifyDirectory(path: string): Promise<DirectoryIdentity | null> {
@@ -12,6 +12,17 @@ export async function identifyDirectory(path: string): Promise<DirectoryIdentity
   } catch {
     return null; // the caller learns the same for every reason: it must not become an oracle
   }
+}
+
+/** What cannot be looked at is none: the turn's own look says what is wrong with it. */
+export async function findSteeringLinks(root: string): Promise<string[]> {
+  const isLink = async (name: string): Promise<boolean> =>
+    lstat(join(root, name)).then(
+      (found) => found.isSymbolicLink(),
+      () => false,
+    );
+  const links = await Promise.all(STEERING_DIRECTORIES.map(isLink));
+  return STEERING_DIRECTORIES.filter((_name, place) => links[place]);
 }
 
 /**

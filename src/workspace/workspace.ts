@@ -1,7 +1,7 @@
 /** The facts from disk that the policy asks for, with the scan in the policy's words. */
 import type { ScanVerdict } from "../policy/decide.ts";
 import type { DirectoryIdentity, Grant } from "../policy/grant.ts";
-import { identifyCwd, identifyDirectory, relativeToRoot } from "./directory.ts";
+import { findSteeringLinks, identifyCwd, identifyDirectory, relativeToRoot } from "./directory.ts";
 import { readProjectInstructions } from "./instructions.ts";
 import type { SecretException } from "./exceptions.ts";
 import type { ScanFinding } from "./scan.ts";
@@ -30,6 +30,7 @@ export function createWorkspace(parts: WorkspaceParts) {
   return {
     identifyRoot: async (project: { root: DirectoryIdentity }) => identifyDirectory(project.root.path),
     identifyCwd,
+    steeringLinks: async (root: DirectoryIdentity) => findSteeringLinks(root.path),
     relativeToRoot: (root: DirectoryIdentity, path: string) => relativeToRoot(root.path, path),
     instructions: async (grant: Grant, cwd: string) => readProjectInstructions(grant.root.path, cwd, grant),
 

@@ -3,7 +3,7 @@
  * bridge says what is wrong, goes on where it can, and loses no answer. With the real Codex.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, type TestContext } from "vitest";
@@ -185,6 +185,38 @@ describe("a database that breaks while the bridge runs", () => {
     expect(await storage()).toContain("moved aside");
     expect((await caller.finish("codex_read", { prompt: "a short one" })).content.status).toBe("completed");
   });
+});
+
+describe("a state directory that goes while the bridge runs", () => {
+  test.each([
+    [
+      "a database without a byte",
+      () => {
+        for (const name of ["jobs.sqlite", "jobs.sqlite-wal"]) truncateSync(join(stateDir, name));
+      },
+    ],
+    [
+      "no directory any more",
+      () => {
+        rmSync(stateDir, { recursive: true, force: true });
+      },
+    ],
+  ] as [string, () => void][])(
+    "%s: the running job is answered, nobody is stopped, and the next start serves",
+    async (_name, spoilIt) => {
+      await start();
+      const jobId = await beginLongJob();
+      spoilIt();
+      await expect.poll(async () => (await status(jobId)).status, PATIENCE).toBe("completed");
+      expect(await status(jobId)).toMatchObject({ answer: "the long answer" });
+      await caller.call("codex_read", { prompt: "a short one" }); // refused or not: it is answered
+      expect((await fetch(`${bridge?.url}/healthz`)).status).toBe(200);
+      expect(await storage()).toContain("the database was removed");
+      expect((await bridge?.stop())?.exitCode).toBe(0);
+      await start();
+      expect((await caller.finish("codex_read", { prompt: "a short one" })).content.status).toBe("completed");
+    },
+  );
 });
 
 describe("a clock that is put back by a day", () => {

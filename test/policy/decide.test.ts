@@ -30,6 +30,7 @@ const facts: TurnFacts = {
   rootNow: root,
   cwd: root,
   scan: { kind: "clean" },
+  steeringLinks: [],
   confinementIsProven: true,
   sandbox: "read-only",
   model: null,

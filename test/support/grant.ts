@@ -40,6 +40,7 @@ export async function grantFor(path: string, terms: Partial<GrantTerms> = {}): P
     rootNow: root,
     cwd: terms.cwd ?? root,
     scan: { kind: "clean" },
+    steeringLinks: [],
     confinementIsProven: true,
     sandbox: terms.sandbox ?? "read-only",
     model: terms.model ?? null,

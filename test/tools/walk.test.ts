@@ -20,6 +20,20 @@ async function house(options: HouseOptions = {}): Promise<House> {
 const usage = { inputTokens: 10, cachedInputTokens: 5, outputTokens: 3, reasoningOutputTokens: 1 };
 const FAST = { fastReturnMs: 100 };
 
+test("a turn that may write is refused where .git is a link, in words that help; one that reads is not", async () => {
+  const { call, backend, base } = await house({ ceiling: { allowWrite: true }, ...FAST });
+  backend.script("", (turn) => turn.end());
+  await symlink(base, join(base, "sample", ".git"));
+  expect((await call("codex_run", { prompt: "x", sandbox: "workspace-write" })).content).toMatchObject({
+    status: "refused",
+    error: {
+      code: "confinement_unavailable",
+      message: expect.stringContaining(".git of the project is a symbolic link"),
+    },
+  });
+  expect((await call("codex_read", { prompt: "x" })).content["status"]).toBe("completed");
+});
+
 describe("a call that ends in time", () => {
   test("answers with the whole job, and with the answer as text", async () => {
     const { call, backend } = await house();
