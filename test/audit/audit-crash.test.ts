@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, existsSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { fullFileName } from "../../src/audit/log-files.ts";
 import { verifyLog } from "../../src/audit/verify-log.ts";
 import { createSeededRandom } from "../support/seeded-random.ts";
 import { call, filesOf, linesOf, makeDirectory, openLog } from "./audit-samples.ts";
@@ -80,6 +81,28 @@ it("loses no call that it said was on disk, and verifies, after kill -9 in the m
   expect(acknowledged.filter((n) => !kept.has(`call-${n}`))).toEqual([]);
   expect(filesOf(directory).length).toBeGreaterThan(0);
 }, 60_000);
+
+it.each([
+  ["after the full file was moved", () => {}],
+  [
+    "after the next file was made, before its first line",
+    () => appendFileSync(join(directory, "audit.log"), ""),
+  ],
+])("goes on where a kill cut off the change of files %s", async (_step, next) => {
+  const before = await openLog(directory);
+  before.record(call({ requestId: "before" }));
+  await before.close();
+  renameSync(join(directory, "audit.log"), join(directory, fullFileName(linesOf(directory).length)));
+  next();
+  expect(await verifyLog(directory)).toMatchObject({ ok: true });
+  const after = await openLog(directory);
+  after.record(call({ requestId: "after" }));
+  await after.close();
+  expect(await verifyLog(directory)).toMatchObject({ ok: true, lost: 0 });
+  expect(linesOf(directory).map(({ requestId }) => requestId)).toEqual(
+    expect.arrayContaining(["before", "after"]),
+  );
+});
 
 it.runIf(existsSync(PRLIMIT))(
   "goes on after a disk that was full in the middle of a line, with every line in its place",
