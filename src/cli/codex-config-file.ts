@@ -2,10 +2,9 @@
  * Adds a table to Codex's config.toml: at its end, as text, so that every other byte stays as it is. Proven by reading both
  * before anything is written; a file that cannot be read, or that has such a server already, is left alone.
  */
-import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFile, realpath } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
+import { replaceFile } from "../lib/replace-file.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { SERVER_NAME } from "./codex-config-table.ts";
 
@@ -38,7 +37,7 @@ export async function addTable(path: string, table: string): Promise<Result<"add
     return fail(`${path} is written in a way to which nothing can be added at its end`);
   }
   try {
-    await replace(target, whole);
+    await replaceFile(target, whole, "kept");
   } catch (error) {
     return fail(`${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -79,26 +78,5 @@ async function readIfThere(path: string): Promise<Result<string | null, string>>
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return ok(null);
     return fail(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-/** Whoever reads it meanwhile sees the old file or the new one. */
-async function replace(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const mode = await stat(path).then(
-    (found) => found.mode & 0o777,
-    () => 0o600,
-  );
-  const fresh = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const file = await open(fresh, "wx", mode);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-    await file.close();
-    await rename(fresh, path);
-  } catch (error) {
-    await file.close();
-    await rm(fresh, { force: true });
-    throw error;
   }
 }

@@ -3,11 +3,12 @@
  * secrets, then puts the file in place of the old one, of which a copy stays.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, realpath, rename, rm } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { loadConfig, type Config, type ConfigProblem } from "../config/load.ts";
 import { secretItems, serviceOf, type SecretItemName } from "../keychain/secret-items.ts";
 import type { SecretStore } from "../keychain/secret-store.ts";
+import { replaceFile } from "../lib/replace-file.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import type { Answers } from "../setup/answers.ts";
 import type { Asker } from "../setup/asker.ts";
@@ -139,13 +140,12 @@ async function keepSecrets(
 /** The copy's path, or null where there was nothing. Secrets that the old file held are not copied: they are kept. */
 async function writeConfig(configFile: string, text: string, old: string | null): Promise<string | null> {
   const path = await realpath(configFile).catch(() => configFile);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   let copy: string | null = null;
   if (old !== null) {
     copy = `${path}.${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.bak`;
-    await writePrivate(copy, withoutSecrets(old));
+    await replaceFile(copy, withoutSecrets(old), 0o600);
   }
-  await writePrivate(path, text);
+  await replaceFile(path, text, 0o600);
   return copy;
 }
 
@@ -155,22 +155,6 @@ function withoutSecrets(text: string): string {
   // The projects stay as they are: the edit names each of them unchanged.
   return editToml(text, { values: Object.fromEntries(secrets.map((key) => [key, null])), projects: "same" })
     .text;
-}
-
-async function writePrivate(path: string, text: string): Promise<void> {
-  const fresh = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const file = await open(fresh, "wx", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-    await file.close();
-    await rename(fresh, path);
-    await chmod(path, 0o600);
-  } catch (error) {
-    await file.close();
-    await rm(fresh, { force: true });
-    throw error;
-  }
 }
 
 function showToken({ kind }: SecretStore, configFile: string): string {

@@ -3,10 +3,9 @@
  * owner: whoever reads the disk or runs as this user has the secrets. A file that others could read, or that is a link,
  * is refused.
  */
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open } from "node:fs/promises";
+import { removeLeftOver, replaceFile } from "../lib/replace-file.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import type { SecretStore } from "./secret-store.ts";
 import { isStorable } from "./secret-items.ts";
@@ -18,6 +17,7 @@ const TO_READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 export function createSecretFile(path: string): SecretStore {
   /** One change at a time: each replaces the whole file. */
   let last: Promise<unknown> = Promise.resolve();
+  let cleaned: Promise<void> | null = null;
 
   async function change<T>(edit: (secrets: Secrets) => { secrets: Secrets | null; value: T }) {
     const run = async (): Promise<Result<T, string>> => {
@@ -40,6 +40,7 @@ export function createSecretFile(path: string): SecretStore {
     kind: "file",
     title: `the file ${path}`,
     async read(item) {
+      await (cleaned ??= removeLeftOver(path));
       const read = await readSecrets(path);
       return read.ok ? ok(read.value[item.name] ?? null) : read;
     },
@@ -86,20 +87,8 @@ async function readSecrets(path: string): Promise<Result<Secrets, string>> {
 
 /** Replaces the file as a whole. Throws where it cannot be written. */
 async function writeSecrets(path: string, secrets: Secrets): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const schema = await secretFile();
-  const fresh = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const file = await open(fresh, "wx", 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(schema.parse({ version: 1, secrets }), null, 2)}\n`);
-    await file.sync();
-    await file.close();
-    await rename(fresh, path);
-  } catch (error) {
-    await file.close();
-    await rm(fresh, { force: true });
-    throw error;
-  }
+  await replaceFile(path, `${JSON.stringify(schema.parse({ version: 1, secrets }), null, 2)}\n`, 0o600);
 }
 
 function isForeign(uid: number): boolean {

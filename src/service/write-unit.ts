@@ -1,18 +1,13 @@
 /** Puts a unit file in its place, whole or not at all, and takes it away again. */
-import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { rm } from "node:fs/promises";
+import { replaceFile } from "../lib/replace-file.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 
 export async function writeUnit(path: string, text: string): Promise<Result<null, string>> {
-  const fresh = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(fresh, text, { flag: "wx", mode: 0o600 });
-    await rename(fresh, path);
+    await replaceFile(path, text, 0o600);
     return ok(null);
   } catch (error) {
-    await rm(fresh, { force: true }).catch(() => {});
     return fail(`${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -3,11 +3,12 @@
  * Reads and writes where they are kept, and takes them off a scan's findings. Whatever is in doubt is no exception:
  * a changed file, a link, a directory, a list that others could have written. Never a pattern, never a whole project.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { open, realpath, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
+import { replaceFile } from "../lib/replace-file.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import { isInside } from "./directory.ts";
 import type { ScanFinding } from "./scan.ts";
@@ -129,19 +130,7 @@ export async function readExceptions(
 /** Replaces the list as a whole: whoever reads sees the old one or the new one. Throws where it cannot be written. */
 export async function writeExceptions(path: string, exceptions: readonly SecretException[]): Promise<void> {
   const text = JSON.stringify(exceptionsFile.parse({ version: 1, exceptions }), null, 2);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const fresh = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const file = await open(fresh, "wx", 0o600);
-  try {
-    await file.writeFile(`${text}\n`);
-    await file.sync();
-    await file.close();
-    await rename(fresh, path);
-  } catch (error) {
-    await file.close();
-    await rm(fresh, { force: true });
-    throw error;
-  }
+  await replaceFile(path, `${text}\n`, 0o600);
 }
 
 /** What the model's commands, or another user, could write is no word of the owner's. */

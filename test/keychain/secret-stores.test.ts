@@ -1,11 +1,13 @@
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -107,6 +109,15 @@ describe.each([
 
 describe("the file of secrets", () => {
   const path = (): string => join(directory, "secrets.json");
+
+  it("takes away what a write left that was killed, as soon as it is read", async () => {
+    const leftOver = `${path()}.0123456789ab.tmp`;
+    writeFileSync(leftOver, SECRET, { mode: 0o600 });
+    const then = Date.now() / 1_000 - 120;
+    utimesSync(leftOver, then, then);
+    expect(await createSecretFile(path()).read(secretItems.token)).toEqual({ ok: true, value: null });
+    expect(existsSync(leftOver)).toBe(false);
+  });
 
   it("is its owner's alone, and stays whole when two write at once", async () => {
     const store = createSecretFile(path());
