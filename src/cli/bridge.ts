@@ -251,7 +251,7 @@ export async function createBridge(
     const usable = await codex.ready();
     await Promise.all([http.load(), (mcpServer ??= loadMcpServer()), oauth?.load()]);
     if (usable.ok) await confinement.ensure(usable.value);
-    return usable;
+    return closing.signal.aborted ? fail({ code: "interrupted", reason: "The bridge was shut down." }) : usable;
   }
   return ok({
     http,
@@ -262,8 +262,10 @@ export async function createBridge(
     lookThrough: async () => firstLook.throughAll(),
     async close(graceMs) {
       closing.abort();
+      const judged = confinement.close();
       await runner.close(graceMs);
       await codex.close();
+      await judged;
       await http.close();
       door.close();
       oauth?.close();

@@ -155,7 +155,7 @@ async function lookAtCodex(
     codex,
     async close() {
       closing.abort();
-      await driver.close();
+      await Promise.all([proof.close(), driver.close()]);
     },
   };
 }

@@ -74,7 +74,7 @@ export function createCodex(parts: CodexParts): Codex {
       driver = null;
       await useless.close();
     }
-    return note(connected);
+    return isClosed ? fail(SHUT_DOWN) : note(connected);
   }
 
   function note(result: Result<BackendFacts, Failure>): Result<BackendFacts, Failure> {

@@ -20,6 +20,11 @@ export interface ConfinementProof {
   ensure(facts: BackendFacts): Promise<CanaryVerdict>;
 }
 
+export interface OpenConfinementProof extends ConfinementProof {
+  /** Waits for a trial that is on its way, which is no verdict any more; whoever made its Codex ends that. Begins none. */
+  close(): Promise<void>;
+}
+
 export interface ProofParts {
   readonly run: () => Promise<CanaryVerdict>;
   readonly cacheFile: string;
@@ -33,23 +38,29 @@ export interface ProofParts {
 const CANARY_VERSION = 1;
 const TRY_AGAIN_MS = 60_000;
 const NOT_TRIED: CanaryVerdict = { state: "unproven", reason: "it was not tried yet" };
+const SHUT_DOWN: CanaryVerdict = { state: "unproven", reason: "the bridge was shut down" };
 
-export function createConfinementProof(parts: ProofParts): ConfinementProof {
+export function createConfinementProof(parts: ProofParts): OpenConfinementProof {
   let verdict: CanaryVerdict = NOT_TRIED;
   let provenFor: BackendFacts | null = null;
   let triedAt = Number.NEGATIVE_INFINITY;
-  let trying: Promise<CanaryVerdict> | null = null;
+  let trying: Promise<CanaryVerdict | null> | null = null;
+  let isClosed = false;
 
-  async function prove(facts: BackendFacts): Promise<CanaryVerdict> {
+  /** null: the end of the bridge came first. */
+  async function prove(facts: BackendFacts): Promise<CanaryVerdict | null> {
     const key = await keyOf(facts, parts.codexHome);
-    if ((await readCache(parts.cacheFile)) === key) {
+    const cached = await readCache(parts.cacheFile);
+    if (isClosed) return null;
+    if (cached === key) {
       parts.log.info({ codex: facts.codexVersion }, "confinement was proven before on this machine");
       return { state: "proven" };
     }
     const result = await parts.run().catch((error: unknown): CanaryVerdict => {
-      parts.log.error({ error: String(error) }, "the confinement canary failed");
+      if (!isClosed) parts.log.error({ error: String(error) }, "the confinement canary failed");
       return { state: "unproven", reason: "the trial itself failed" };
     });
+    if (isClosed) return null;
     if (result.state === "proven") {
       parts.log.info({ codex: facts.codexVersion }, "confinement proven");
       await writeCache(parts.cacheFile, key, parts.log);
@@ -61,6 +72,7 @@ export function createConfinementProof(parts: ProofParts): ConfinementProof {
     verdict: () => verdict,
     isJudged: () => provenFor !== null,
     async ensure(facts) {
+      if (isClosed) return SHUT_DOWN;
       const sameCodex = provenFor?.codexVersion === facts.codexVersion && provenFor.kind === facts.kind;
       if (sameCodex && verdict.state === "proven") return verdict;
       if (sameCodex && trying === null && parts.clock.monotonic() - triedAt < TRY_AGAIN_MS) return verdict;
@@ -68,9 +80,15 @@ export function createConfinementProof(parts: ProofParts): ConfinementProof {
         trying = null;
         triedAt = parts.clock.monotonic();
       });
-      verdict = await trying;
+      const tried = await trying;
+      if (tried === null) return SHUT_DOWN;
+      verdict = tried;
       provenFor = facts;
       return verdict;
+    },
+    async close() {
+      isClosed = true;
+      await trying?.catch(() => {}); // whoever asked for it has that error
     },
   };
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BackendFacts } from "../../src/codex/backend.ts";
 import type { CanaryVerdict } from "../../src/codex/canary.ts";
 import { createConfinementProof } from "../../src/codex/confinement-proof.ts";
-import { silentLog } from "../../src/lib/log.ts";
+import { createLog } from "../../src/lib/log.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 let scratch: string;
@@ -22,6 +22,7 @@ const hole: CanaryVerdict = { state: "unproven", reason: "a secret could be read
 
 function room(run: () => Promise<CanaryVerdict> = async () => proven) {
   let runs = 0;
+  const said: string[] = [];
   const clock = createFakeClock();
   const proof = createConfinementProof({
     run: async () => {
@@ -31,9 +32,9 @@ function room(run: () => Promise<CanaryVerdict> = async () => proven) {
     cacheFile: join(scratch, "state", "confinement.json"),
     codexHome: join(scratch, "codex"),
     clock,
-    log: silentLog,
+    log: createLog("debug", { write: (text) => said.push(text) }),
   });
-  return { proof, clock, runs: () => runs };
+  return { proof, clock, runs: () => runs, said };
 }
 
 test("before anything was tried, nothing is proven", () => {
@@ -128,6 +129,35 @@ describe("what could not be proven", () => {
   test("includes a trial that breaks", async () => {
     const { proof } = room(async () => Promise.reject(new Error("no Codex")));
     expect(await proof.ensure(facts)).toMatchObject({ state: "unproven" });
+  });
+});
+
+describe("a trial that the end of the bridge cuts off", () => {
+  test.each([["proven", proven] as const, ["unproven", hole] as const])(
+    "is waited for, and is no verdict: it had come out %s",
+    async (_name, verdict) => {
+      const trial = Promise.withResolvers<CanaryVerdict>();
+      const begun = Promise.withResolvers<void>();
+      const { proof, said } = room(async () => (begun.resolve(), trial.promise));
+      const asked = proof.ensure(facts);
+      await begun.promise;
+      let isClosed = false;
+      const closed = proof.close().then(() => (isClosed = true));
+      await Promise.resolve();
+      expect(isClosed).toBe(false);
+      trial.resolve(verdict);
+      await closed;
+      expect(await asked).toMatchObject({ state: "unproven" });
+      expect(proof.isJudged()).toBe(false);
+      expect(said).toEqual([]);
+    },
+  );
+
+  test("is not even begun after it", async () => {
+    const { proof, runs } = room();
+    await proof.close();
+    expect(await proof.ensure(facts)).toMatchObject({ state: "unproven" });
+    expect(runs()).toBe(0);
   });
 });
 

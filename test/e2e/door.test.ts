@@ -1,7 +1,7 @@
 /** The door itself: what it prints, and with which code it ends. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, symlink } from "node:fs/promises";
+import { cp, mkdir, readdir, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -173,6 +173,36 @@ describe("an end by SIGTERM", () => {
       await model.close();
       await home.dispose();
       await project.dispose();
+    }
+  });
+
+  test("in the middle of the first trial: nothing is said after it, and nothing of the trial is left", async () => {
+    const model = await startScriptedModel();
+    const home = await createCodexHome({ modelUrl: model.url });
+    const project = await createProject({ "readme.txt": "hello\n" });
+    const state = await createProject();
+    const canary = async (): Promise<string[]> => readdir(join(state.path, "canary")).catch(() => []);
+    const bridge = await startBridge({
+      codex: codexBinaries["0.169.0"],
+      codexHome: home.path,
+      roots: [project.path],
+      stateDir: state.path,
+      untilReady: false,
+    });
+    try {
+      await expect.poll(canary, { timeout: 20_000, interval: 5 }).not.toEqual([]);
+      const { exitCode } = await bridge.stop();
+      expect(exitCode).toBe(0);
+      expect(await canary()).toEqual([]);
+      const said = bridge.logLines.map(({ msg }) => msg);
+      expect(said.slice(said.indexOf("stopping"))).toContain("stopped");
+      expect(said.at(-1)).toBe("stopped");
+      for (const untrue of ["ready", "confinement could not be proven", "codex cannot be used"])
+        expect(said).not.toContain(untrue);
+    } finally {
+      await bridge.stop();
+      await model.close();
+      await Promise.all([home.dispose(), project.dispose(), state.dispose()]);
     }
   });
 
