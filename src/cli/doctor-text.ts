@@ -19,6 +19,38 @@ const MARKS = {
 const TITLE_WIDTH = 19;
 const INDENT = 2 + TITLE_WIDTH;
 
+/**
+ * Takes the findings one by one and gives the text that is due: those that are skipped one after another, for the same
+ * reason, are one line. After the last one, `rest` gives what was held back.
+ */
+export function createReportText(show: Show): { add(report: CheckReport): string; rest(): string } {
+  let held: CheckReport[] = [];
+  function rest(): string {
+    const [first] = held;
+    const text = first === undefined ? "" : toReportLines(asOne(first, held, show.width), show);
+    held = [];
+    return text;
+  }
+  return {
+    rest,
+    add(report) {
+      const belongs = report.status === "skipped" && report.reason === held[0]?.reason;
+      const before = belongs ? "" : rest();
+      if (report.status !== "skipped") return before + toReportLines(report, show);
+      held.push(report);
+      return before;
+    },
+  };
+}
+
+/** With their names where these fit on the line. */
+function asOne(first: CheckReport, all: readonly CheckReport[], width: number): CheckReport {
+  if (all.length === 1) return first;
+  const named = `${first.reason} (${all.map(({ title }) => title).join(", ")})`;
+  const reason = named.length <= width - INDENT ? named : first.reason;
+  return { ...first, title: `${all.length} more`, reason };
+}
+
 export function toReportLines({ status, title, reason, next }: CheckReport, { width, paint }: Show): string {
   const [mark, colour] = MARKS[status];
   const [first = "", ...rest] = wrap(toShown(reason), width - INDENT);

@@ -8,7 +8,7 @@ import { systemClock } from "../lib/clock.ts";
 import { ok } from "../lib/result.ts";
 import { version } from "../lib/version.ts";
 import { openCommandLine, toShown } from "./command-flags.ts";
-import { toReportLines, toSummary } from "./doctor-text.ts";
+import { createReportText, toSummary } from "./doctor-text.ts";
 import { ownCommand } from "./own-command.ts";
 import { createPaint } from "./paint.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, type Terminal } from "./terminal.ts";
@@ -67,6 +67,7 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
   const { redactDeep } = createRedactor({ secrets });
   const waiting = createWaitingLine(stdout);
   const show = { width: textWidth(stdout), paint: createPaint(terminal, stdout) };
+  const text = createReportText(show);
   const context = await openDoctorContext(environment, config, loaded.ok ? loaded.value.notes : []);
   let reports: CheckReport[];
   try {
@@ -78,11 +79,12 @@ export async function run(terminal: Terminal, argv: readonly string[]): Promise<
       },
       onReport: (report) => {
         waiting.clear();
-        if (asJson !== true) stdout.write(toReportLines(redactDeep(toHere(report)), show));
+        if (asJson !== true) stdout.write(text.add(redactDeep(toHere(report))));
       },
     });
   } finally {
     waiting.clear();
+    stdout.write(text.rest());
     await context.close();
   }
   reports = redactDeep(reports.map(toHere));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toReportLines, toSummary } from "../../src/cli/doctor-text.ts";
+import { createReportText, toReportLines, toSummary } from "../../src/cli/doctor-text.ts";
 import { nearest } from "../../src/cli/nearest.ts";
 import { textWidth, wrap } from "../../src/cli/wrap.ts";
 import { createPaint, mayPaint } from "../../src/cli/paint.ts";
@@ -89,4 +89,22 @@ test("a finding has its mark, its reason and the thing to do, and steers no term
   expect(toSummary([report, { ...report, status: "ok" }], { width: 60, paint: plain })).toBe(
     "\n1 fine, 1 failed.\n",
   );
+});
+
+test("links that are not looked at for the same reason are one line, and the order is kept", () => {
+  const paint = createPaint({ environment: {} }, { write() {} });
+  const text = createReportText({ width: 79, paint });
+  const told = (title: string, status: CheckReport["status"], reason: string): string =>
+    text.add({ name: title, title, status, reason, next: null, elapsedMs: 1 });
+  const before = "the configuration has to be right first";
+  expect(told("configuration", "ok", "fine")).toBe("✓ configuration      fine\n");
+  expect(told("backend", "skipped", "no Codex")).toBe("");
+  expect(told("Codex login", "skipped", "no Codex")).toBe("");
+  expect(told("service", "skipped", "not installed")).toBe(
+    "- 2 more             no Codex (backend, Codex login)\n",
+  );
+  expect(told("port", "ok", "free")).toBe("- service            not installed\n✓ port               free\n");
+  for (let index = 1; index <= 16; index += 1) expect(told(`link ${index}`, "skipped", before)).toBe("");
+  expect(text.rest()).toBe(`- 16 more            ${before}\n`);
+  expect(text.rest()).toBe("");
 });
