@@ -251,7 +251,9 @@ export async function createBridge(
     const usable = await codex.ready();
     await Promise.all([http.load(), (mcpServer ??= loadMcpServer()), oauth?.load()]);
     if (usable.ok) await confinement.ensure(usable.value);
-    return closing.signal.aborted ? fail({ code: "interrupted", reason: "The bridge was shut down." }) : usable;
+    return closing.signal.aborted
+      ? fail({ code: "interrupted", reason: "The bridge was shut down." })
+      : usable;
   }
   return ok({
     http,

@@ -7,6 +7,7 @@ import type { Config } from "../config/load.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { once } from "../lib/once.ts";
+import { fail } from "../lib/result.ts";
 import { packageRoot, version } from "../lib/version.ts";
 
 interface CodexDriverParts {
@@ -36,8 +37,19 @@ export function createCodexDriver(config: Config, parts: CodexDriverParts): Code
   return createCodex({
     choice: config.backend === "exec" ? "auto" : config.backend,
     find: async (signal) => {
-      const { findCodex } = await import("../codex/install.ts");
-      return findCodex({ codex: config.codex, path, env: await env(), skipUnder: packageRoot }, signal);
+      const [{ findCodex }, { homeProblemOf, HOME_REMEDY }] = await Promise.all([
+        import("../codex/install.ts"),
+        import("../codex/home-problem.ts"),
+      ]);
+      const found = await findCodex(
+        { codex: config.codex, path, env: await env(), skipUnder: packageRoot },
+        signal,
+      );
+      const wrong = found.ok ? await homeProblemOf(await env()) : null;
+      if (wrong === null) return found;
+      // The path is for the owner alone.
+      log.warn({ codexHome: wrong.path }, `CODEX_HOME ${wrong.problem}; ${HOME_REMEDY}`);
+      return fail({ code: "codex_unsupported", reason: `CODEX_HOME ${wrong.problem}` });
     },
     drivers: {
       "app-server": async (install) => {

@@ -4,6 +4,7 @@ import { access, constants, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { toCodexEnvironment } from "../codex/environment.ts";
 import { askCodexDoctor } from "../codex/self-check.ts";
+import { homeProblemOf } from "../codex/home-problem.ts";
 import { findCodex } from "../codex/install.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
 import type { BridgeSight, CodexLook, DoctorContext, ServiceSight, StateFacts } from "../doctor/context.ts";
@@ -87,6 +88,7 @@ const NOTHING = {
   state: unasked,
   codex: {
     find: unasked,
+    homeProblem: unasked,
     connect: unasked,
     picked: () => ({ backend: null, why: "" }),
     prove: unasked,
@@ -142,6 +144,7 @@ async function lookAtCodex(
     find: once(async () =>
       findCodex({ codex: config.codex, path, env, skipUnder: packageRoot }, closing.signal),
     ),
+    homeProblem: async () => homeProblemOf(env),
     connect: once(async () => {
       // Codex starts in it, and the canary plays in it.
       if ((await state()).kind === "missing") await makeStateDirectory(config.stateDir);

@@ -1,6 +1,7 @@
 /** What the checks look through. The command line makes it; each answer is found once and shared by all checks. */
 import type { BackendFacts, BackendKind } from "../codex/backend.ts";
 import type { CanaryVerdict } from "../codex/canary.ts";
+import type { HomeProblem } from "../codex/home-problem.ts";
 import type { CodexInstall } from "../codex/install.ts";
 import type { SelfCheck } from "../codex/self-check.ts";
 import type { Config, ConfigProblem } from "../config/load.ts";
@@ -35,6 +36,8 @@ export interface DoctorContext {
 
 export interface CodexLook {
   find(): Promise<Result<CodexInstall, Failure>>;
+  /** Of the CODEX_HOME that the owner has set. */
+  homeProblem(): Promise<HomeProblem | null>;
   connect(): Promise<Result<BackendFacts, Failure>>;
   /** Which driver, and why; after `connect`. */
   picked(): { readonly backend: BackendKind | null; readonly why: string };

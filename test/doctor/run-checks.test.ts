@@ -18,6 +18,7 @@ const context: DoctorContext = {
   state: unasked,
   codex: {
     find: unasked,
+    homeProblem: unasked,
     connect: unasked,
     picked: () => ({ backend: null, why: "" }),
     prove: unasked,

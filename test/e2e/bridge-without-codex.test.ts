@@ -119,6 +119,27 @@ describe.concurrent("a bridge without a usable Codex", () => {
     });
   });
 
+  test("says that CODEX_HOME is not there, and works as soon as it is", async ({ expect: expectHere }) => {
+    const missing = join(programs.path, "codex-home");
+    const codex = codexBinaries["0.169.0"];
+    await withBridge({ codex, codexHome: missing }, async (bridge, caller) => {
+      const status = await expectUnusable(bridge, caller, "codex_unsupported");
+      const why = "CODEX_HOME names a directory that does not exist";
+      expectHere(status.content["backendReason"]).toBe(why);
+      expectHere(status.content.error?.message).toContain(why);
+      expectHere(bridge.logLines).toContainEqual(
+        expectHere.objectContaining({
+          codexHome: missing,
+          msg: expectHere.stringContaining("unset") as string,
+        }),
+      );
+      await symlink(home.path, missing);
+      await expectHere
+        .poll(async () => (await readyz(bridge)).status, { timeout: 30_000, interval: 500 })
+        .toBe(200);
+    });
+  });
+
   test.each<[string, string, RegExp]>([
     ["is too old", 'echo "codex-cli 0.100.0"', /0\.100\.0/],
     ["fails", "echo broken >&2; exit 1", /version/],

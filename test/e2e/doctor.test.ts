@@ -231,12 +231,29 @@ describe("without a running bridge", () => {
     expect(statuses(found)).toMatchObject({ backend: "skipped", login: "skipped", confinement: "skipped" });
   });
 
+  test("a CODEX_HOME that does not exist: says that, and what to do", async () => {
+    const missing = join(home.path, "moved-away");
+    const { ended, report: found } = await report({
+      env: { CODEX_GPT_BRIDGE_TOKEN: token, CODEX_HOME: missing },
+    });
+    expect(ended.exitCode).toBe(1);
+    expect(find(found, "codex")).toMatchObject({ status: "ok" });
+    expect(find(found, "backend")).toMatchObject({
+      status: "failed",
+      reason: `CODEX_HOME (${missing}) names a directory that does not exist`,
+      next: expect.stringContaining("unset CODEX_HOME") as string,
+    });
+  });
+
   test("a wrong configuration: every problem is told, and no other check pretends to know", async () => {
     const { ended, report: found } = await report({ flags: ["--queue", "many", "--token", "short"] });
     expect(ended.exitCode).toBe(1);
     expect(find(found, "config").reason).toMatch(/--queue: .*--token: |--token: .*--queue: /);
     const others = found.checks.filter(({ name }) => name !== "node" && name !== "config");
     expect(new Set(others.map(({ status }) => status))).toEqual(new Set(["skipped"]));
+    const { stdout } = await doctor({ flags: ["--queue", "many", "--token", "short"] });
+    expect(stdout.match(/has to be right first/g)).toHaveLength(1);
+    expect(stdout).toContain(`- ${others.length} more`);
   });
 
   test("nobody could call: the credential is missing", async () => {
