@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Log } from "../lib/log.ts";
+import { NETWORK_NAMES } from "../lib/network-names.ts";
 import { codexHome } from "./codex-home.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,16 +22,7 @@ const NEEDED = [
   "TMPDIR",
   "CODEX_HOME",
   "CODEX_CA_CERTIFICATE",
-  "SSL_CERT_FILE",
-  "SSL_CERT_DIR",
-  "HTTP_PROXY",
-  "HTTPS_PROXY",
-  "ALL_PROXY",
-  "NO_PROXY",
-  "http_proxy",
-  "https_proxy",
-  "all_proxy",
-  "no_proxy",
+  ...NETWORK_NAMES,
 ];
 const NEEDED_PREFIXES = ["LC_", "XDG_"];
 const OWN_PREFIX = "CODEX_GPT_BRIDGE_";

@@ -4,6 +4,7 @@
  */
 import { realpath } from "node:fs/promises";
 import { delimiter, dirname, isAbsolute, join, sep } from "node:path";
+import { NETWORK_NAMES } from "../lib/network-names.ts";
 import type { ServicePlan } from "./service-plan.ts";
 
 export interface ServiceSearch {
@@ -25,18 +26,9 @@ const PASSED = [
   "XDG_CACHE_HOME",
   "LANG",
   "CODEX_CA_CERTIFICATE",
-  "SSL_CERT_FILE",
-  "SSL_CERT_DIR",
   "NODE_EXTRA_CA_CERTS",
   "OPENAI_BASE_URL",
-  "HTTP_PROXY",
-  "HTTPS_PROXY",
-  "ALL_PROXY",
-  "NO_PROXY",
-  "http_proxy",
-  "https_proxy",
-  "all_proxy",
-  "no_proxy",
+  ...NETWORK_NAMES,
 ];
 const SYSTEM_DIRECTORIES = ["/opt/homebrew/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 

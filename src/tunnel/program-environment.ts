@@ -1,8 +1,9 @@
 /** The environment of a tunnel program: what it needs to run and to reach its service, and what it is given by name. */
+import { NETWORK_NAMES } from "../lib/network-names.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const NEEDED = new Set([
+const NEEDED: ReadonlySet<string> = new Set([
   "HOME",
   "PATH",
   "USER",
@@ -10,16 +11,7 @@ const NEEDED = new Set([
   "LANG",
   "TZ",
   "TMPDIR",
-  "SSL_CERT_FILE",
-  "SSL_CERT_DIR",
-  "HTTP_PROXY",
-  "HTTPS_PROXY",
-  "ALL_PROXY",
-  "NO_PROXY",
-  "http_proxy",
-  "https_proxy",
-  "all_proxy",
-  "no_proxy",
+  ...NETWORK_NAMES,
 ]);
 
 /** `also`: names, and prefixes that end in `_`. */
