@@ -9,6 +9,7 @@ import type { Log } from "../lib/log.ts";
 import { once } from "../lib/once.ts";
 import { fail } from "../lib/result.ts";
 import { packageRoot, version } from "../lib/version.ts";
+import { projectPlaces } from "./trusted-path.ts";
 
 interface CodexDriverParts {
   /** Of the owner's shell: where Codex is looked up, and of which it gets to see a part. */
@@ -25,6 +26,7 @@ export function createCodexDriver(config: Config, parts: CodexDriverParts): Code
     const { toCodexEnvironment } = await import("../codex/environment.ts");
     return toCodexEnvironment(environment, config.mcpServers, log);
   });
+  const inProject = once(async () => projectPlaces(config.projects));
   const partsOf = async (install: CodexInstall): Promise<BackendParts> => ({
     install,
     env: await env(),
@@ -42,7 +44,13 @@ export function createCodexDriver(config: Config, parts: CodexDriverParts): Code
         import("../codex/home-problem.ts"),
       ]);
       const found = await findCodex(
-        { codex: config.codex, path, env: await env(), skipUnder: packageRoot },
+        {
+          codex: config.codex,
+          path,
+          env: await env(),
+          skipUnder: packageRoot,
+          isInProject: await inProject(),
+        },
         signal,
       );
       const wrong = found.ok ? await homeProblemOf(await env()) : null;

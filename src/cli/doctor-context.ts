@@ -21,6 +21,7 @@ import { createDiskWorkspace } from "./disk-workspace.ts";
 import { identifyProjects, judgePlaces } from "./projects.ts";
 import { isStateLocked, makeStateDirectory } from "./state-lock.ts";
 import type { Terminal } from "./terminal.ts";
+import { projectPlaces } from "./trusted-path.ts";
 
 export interface OpenDoctorContext extends DoctorContext {
   /** Ends the Codex that was started for the checks. */
@@ -142,7 +143,16 @@ async function lookAtCodex(
   });
   const codex: CodexLook = {
     find: once(async () =>
-      findCodex({ codex: config.codex, path, env, skipUnder: packageRoot }, closing.signal),
+      findCodex(
+        {
+          codex: config.codex,
+          path,
+          env,
+          skipUnder: packageRoot,
+          isInProject: await projectPlaces(config.projects),
+        },
+        closing.signal,
+      ),
     ),
     homeProblem: async () => homeProblemOf(env),
     connect: once(async () => {

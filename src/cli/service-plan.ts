@@ -15,6 +15,7 @@ import { ownCommand } from "./own-command.ts";
 import { identifyProjects, judgePlaces } from "./projects.ts";
 import { homeOf } from "./service-manager.ts";
 import type { Terminal } from "./terminal.ts";
+import { projectPlaces } from "./trusted-path.ts";
 import { loadConfigWithSecrets } from "./with-secrets.ts";
 
 export interface PreparedService {
@@ -89,6 +90,7 @@ export async function prepareService(
     path: PATH,
     env: { PATH, HOME: plan.home },
     skipUnder: packageRoot,
+    isInProject: await projectPlaces(config.projects),
   });
   const missing = codex.ok
     ? []

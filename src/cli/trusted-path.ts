@@ -6,6 +6,7 @@
  */
 import { realpath } from "node:fs/promises";
 import { delimiter, isAbsolute } from "node:path";
+import type { IsInProject } from "../lib/find-program.ts";
 import { isInside } from "../workspace/directory.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -32,6 +33,12 @@ export async function trustPath(environment: Environment, roots: readonly string
   if (leftOut.length === 0) return { environment, leftOut };
   if (kept.length === 0) return { environment: others, leftOut: path === "" ? [] : leftOut };
   return { environment: { ...others, PATH: kept.join(delimiter) }, leftOut };
+}
+
+/** For programs that are found in a directory that may be used, and are links themselves. */
+export async function projectPlaces(projects: readonly { readonly path: string }[]): Promise<IsInProject> {
+  const places = (await Promise.all(projects.map(async ({ path }) => placesOf(path)))).flat();
+  return (path) => places.some((root) => isInside(root, path));
 }
 
 /** As it is written, and where it leads. */

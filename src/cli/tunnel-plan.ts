@@ -12,6 +12,7 @@ import type { Log } from "../lib/log.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import type { CloudflaredTunnel } from "../tunnel/cloudflared/provider.ts";
 import type { TunnelName, TunnelProvider } from "../tunnel/provider.ts";
+import { projectPlaces } from "./trusted-path.ts";
 
 export interface TunnelParts {
   /** The tunnel's own directory. */
@@ -88,6 +89,7 @@ function planOpenai(config: Config, environment: Environment, bridge: "own" | "o
         environment,
         tunnelId,
         headerSecret,
+        isInProject: await projectPlaces(config.projects),
       });
     },
   });
@@ -146,7 +148,14 @@ function planCloudflared(config: Config, environment: Environment): Planned {
     config: withHost(config, host),
     async create(parts) {
       const { createCloudflaredTunnel } = await import("../tunnel/cloudflared/provider.ts");
-      return createCloudflaredTunnel({ ...parts, command: config.cloudflared, tunnel, environment });
+      const isInProject = await projectPlaces(config.projects);
+      return createCloudflaredTunnel({
+        ...parts,
+        command: config.cloudflared,
+        tunnel,
+        environment,
+        isInProject,
+      });
     },
   });
 }

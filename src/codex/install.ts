@@ -9,6 +9,7 @@ import { access, constants, open, realpath, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { delimiter, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { promisify } from "node:util";
+import type { IsInProject } from "../lib/find-program.ts";
 import { fail, ok, type Result } from "../lib/result.ts";
 import type { FailureOf } from "../policy/failure.ts";
 
@@ -33,8 +34,11 @@ export interface CodexSearch {
   readonly env: Readonly<Record<string, string>>;
   /** A directory whose `node_modules` is skipped on PATH: this package's own (npm scripts put its devDependency there). */
   readonly skipUnder: string | null;
+  /** Where Codex itself could change the program. */
+  readonly isInProject: IsInProject;
 }
 
+export const CODEX_IN_PROJECT = "the codex that was found leads into a project, where it could be changed";
 /** The first version whose app-server this bridge was tested with. */
 const OLDEST_VERSION = [0, 153, 0] as const;
 const PROBE_TIMEOUT_MS = 15_000;
@@ -44,8 +48,10 @@ export async function findCodex(
   signal?: AbortSignal,
 ): Promise<Result<CodexInstall, FailureOf<"codex_not_found"> | FailureOf<"codex_unsupported">>> {
   const found = await findOnPath(search);
+  if (found === "in_project") return fail({ code: "codex_unsupported", reason: CODEX_IN_PROJECT });
   if (found === null) return fail({ code: "codex_not_found" });
   const command = (await nativeBinaryOf(found)) ?? found;
+  if (search.isInProject(command)) return fail({ code: "codex_unsupported", reason: CODEX_IN_PROJECT });
   const version = await versionOf(command, search.env, signal);
   if (version === null) {
     return fail({ code: "codex_unsupported", reason: "codex --version gave no version" });
@@ -61,16 +67,19 @@ export async function findCodex(
   return ok({ command, version, programDirectories, hasMcpServer });
 }
 
-async function findOnPath(search: CodexSearch): Promise<string | null> {
+/** Without links. One that leads into a project is passed over; "in_project": there is no other. */
+async function findOnPath(search: CodexSearch): Promise<string | "in_project" | null> {
+  let passedOver = false;
   if (isAbsolute(search.codex) || search.codex.includes(sep)) return executable(resolve(search.codex));
   for (const directory of search.path.split(delimiter)) {
     if (!isAbsolute(directory)) continue;
     if (search.skipUnder !== null && directory.startsWith(join(search.skipUnder, "node_modules") + sep))
       continue;
     const found = await executable(join(directory, search.codex));
-    if (found !== null) return found;
+    if (found !== null && !search.isInProject(found)) return found;
+    passedOver ||= found !== null;
   }
-  return null;
+  return passedOver ? "in_project" : null;
 }
 
 /** The realpath of an executable file, or null. */

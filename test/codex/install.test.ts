@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { findCodex } from "../../src/codex/install.ts";
+import { CODEX_IN_PROJECT, findCodex } from "../../src/codex/install.ts";
 
 let scratch: string;
 beforeEach(async () => {
@@ -30,7 +30,14 @@ esac
   return file;
 }
 
-async function find(path: readonly string[], options: { codex?: string; skipUnder?: string } = {}) {
+interface Options {
+  codex?: string;
+  skipUnder?: string;
+  project?: string;
+}
+
+async function find(path: readonly string[], options: Options = {}) {
+  const { project } = options;
   return findCodex({
     codex: options.codex ?? "codex",
     path: path
@@ -38,6 +45,7 @@ async function find(path: readonly string[], options: { codex?: string; skipUnde
       .join(":"),
     env: {},
     skipUnder: options.skipUnder ?? null,
+    isInProject: (real) => project !== undefined && real.startsWith(`${join(scratch, project)}/`),
   });
 }
 
@@ -66,6 +74,28 @@ describe("on PATH", () => {
     expect(await find(path)).toEqual(found(join(scratch, "own/node_modules/.bin/codex")));
   });
 
+  test("a link that leads into a project is passed over, and refused where there is no other", async () => {
+    const planted = await codexAt("project/node_modules/.bin/codex");
+    await mkdir(join(scratch, "own"));
+    await symlink(planted, join(scratch, "own/codex"));
+    const good = await codexAt("good/codex");
+    expect(await find(["own", "good"], { project: "project" })).toEqual(found(good));
+    expect(await find(["own"], { project: "project" })).toEqual({
+      ok: false,
+      failure: { code: "codex_unsupported", reason: CODEX_IN_PROJECT },
+    });
+    expect(await find([], { codex: join(scratch, "own/codex"), project: "project" })).toEqual(
+      refused("codex_unsupported"),
+    );
+  });
+
+  test("a link to a global or linked package outside the projects goes on working", async () => {
+    const real = await codexAt("lib/node_modules/@openai/codex/bin/codex");
+    await mkdir(join(scratch, "own"));
+    await symlink(real, join(scratch, "own/codex"));
+    expect(await find(["own"], { project: "project" })).toEqual(found(real));
+  });
+
   test("what cannot be run is passed over: a plain file, a directory, a link to nowhere", async () => {
     await codexAt("plain/codex", "0.169.0", 0o644);
     await mkdir(join(scratch, "directory/codex"), { recursive: true });
@@ -78,10 +108,12 @@ describe("on PATH", () => {
   test("relative and empty directories are passed over", async () => {
     const good = await codexAt("good/codex");
     const path = `:.:relative/bin:${join(scratch, "good")}`;
-    expect(await findCodex({ codex: "codex", path, env: {}, skipUnder: null })).toEqual(found(good));
-    expect(await findCodex({ codex: "codex", path: "", env: {}, skipUnder: null })).toEqual(
-      refused("codex_not_found"),
-    );
+    expect(
+      await findCodex({ codex: "codex", path, env: {}, skipUnder: null, isInProject: () => false }),
+    ).toEqual(found(good));
+    expect(
+      await findCodex({ codex: "codex", path: "", env: {}, skipUnder: null, isInProject: () => false }),
+    ).toEqual(refused("codex_not_found"));
   });
 
   test("a link is followed to the program itself", async () => {

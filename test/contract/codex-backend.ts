@@ -461,7 +461,13 @@ async function newestFirst(pids: readonly number[]): Promise<number[]> {
 export async function partsFor(version: CodexVersion, codexHome: string): Promise<BackendParts> {
   const path = process.env["PATH"] ?? "";
   const env = await toCodexEnvironment({ ...process.env, CODEX_HOME: codexHome }, [], silentLog);
-  const found = await findCodex({ codex: codexBinaries[version], path, env, skipUnder: null });
+  const found = await findCodex({
+    codex: codexBinaries[version],
+    path,
+    env,
+    skipUnder: null,
+    isInProject: () => false,
+  });
   if (!found.ok) throw new Error(`no Codex ${version}: ${found.failure.code}`);
   return {
     install: found.value,

@@ -119,6 +119,20 @@ describe.concurrent("a bridge without a usable Codex", () => {
     });
   });
 
+  test("does not run a codex on PATH that is a link into a project", async ({ expect: expectHere }) => {
+    const path = join(programs.path, "linked-path");
+    await mkdir(path);
+    const ran = join(programs.path, "ran");
+    await project.write("node_modules/.bin/codex", `#!/bin/sh\ntouch '${ran}'\necho codex-cli 0.169.0\n`);
+    await chmod(join(project.path, "node_modules/.bin/codex"), 0o755);
+    await symlink(join(project.path, "node_modules/.bin/codex"), join(path, "codex"));
+    await withBridge({ env: { PATH: `${path}:/usr/bin:/bin` } }, async (bridge, caller) => {
+      const status = await expectUnusable(bridge, caller, "codex_unsupported");
+      expectHere(status.content.error?.message).toContain("leads into a project");
+    });
+    await expectHere(readFile(ran)).rejects.toThrow("ENOENT");
+  });
+
   test("says that CODEX_HOME is not there, and works as soon as it is", async ({ expect: expectHere }) => {
     const missing = join(programs.path, "codex-home");
     const codex = codexBinaries["0.169.0"];

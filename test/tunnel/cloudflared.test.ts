@@ -33,6 +33,7 @@ async function provider(
 ): Promise<TunnelProvider> {
   const log = recordingLog(lines);
   return createCloudflaredTunnel({
+    isInProject: () => false,
     command: await placeStandIn(scratch, "cloudflared", settings),
     tunnel,
     environment: { TUNNEL_TOKEN: TOKEN, TUNNEL_ORIGIN_CERT: "/elsewhere", HOME: scratch },
@@ -117,6 +118,7 @@ test("a quick tunnel that is refused says why, and takes no address from the err
 test("without the program, the owner is told where to get it", async () => {
   const log = recordingLog(lines);
   const made = createCloudflaredTunnel({
+    isInProject: () => false,
     command: join(scratch, "cloudflared"),
     tunnel: { kind: "quick" },
     environment: {},
@@ -127,5 +129,22 @@ test("without the program, the owner is told where to get it", async () => {
   expect(await made.check(new AbortController().signal)).toMatchObject({
     ok: false,
     failure: expect.stringMatching(/install it .*--cloudflared/),
+  });
+});
+
+test("a program that leads into a project is not run", async () => {
+  const log = recordingLog(lines);
+  const made = createCloudflaredTunnel({
+    isInProject: () => true,
+    command: await placeStandIn(scratch, "cloudflared"),
+    tunnel: { kind: "quick" },
+    environment: {},
+    directory: scratch,
+    children: createChildRegistry(scratch, log),
+    log,
+  });
+  expect(await made.check(new AbortController().signal)).toEqual({
+    ok: false,
+    failure: expect.stringContaining("leads into a project") as string,
   });
 });

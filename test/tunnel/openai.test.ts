@@ -52,6 +52,7 @@ const pid = (): number =>
 async function provider(settings: Readonly<Record<string, string>> = {}): Promise<TunnelProvider> {
   const log = recordingLog(lines);
   return createOpenaiTunnel({
+    isInProject: () => false,
     command: await placeStandIn(scratch, "tunnel-client", settings),
     tunnelId,
     headerSecret,
@@ -137,6 +138,7 @@ describe("a client", () => {
 
   test("that cannot be found on PATH is named", async () => {
     const tunnel = createOpenaiTunnel({
+      isInProject: () => false,
       command: "tunnel-client",
       tunnelId,
       headerSecret,

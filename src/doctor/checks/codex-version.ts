@@ -1,4 +1,5 @@
 /** Is there a Codex on this machine, and can this bridge drive it? */
+import { CODEX_IN_PROJECT } from "../../codex/install.ts";
 import { broken, fine, skipped, type Check } from "../check.ts";
 
 export const codexVersion: Check = {
@@ -16,6 +17,8 @@ export const codexVersion: Check = {
       );
     }
     const why = "reason" in found.failure ? found.failure.reason : found.failure.code;
+    if (why === CODEX_IN_PROJECT)
+      return broken(why, "install Codex outside your projects: npm install -g @openai/codex");
     return broken(why, "update Codex: npm install -g @openai/codex");
   },
 };

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { ChildRegistry } from "../../lib/child-registry.ts";
 import type { Log } from "../../lib/log.ts";
 import { fail, ok } from "../../lib/result.ts";
-import { findProgram } from "../../lib/find-program.ts";
+import { findTrustedProgram, type IsInProject } from "../../lib/find-program.ts";
 import type { HealthTiming, HealthUrls } from "../health-watch.ts";
 import type { TunnelProvider } from "../provider.ts";
 import { toProgramEnvironment } from "../program-environment.ts";
@@ -26,6 +26,7 @@ export interface CloudflaredParts {
   readonly tunnel: CloudflaredTunnel;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly directory: string;
+  readonly isInProject: IsInProject;
   readonly children: ChildRegistry;
   readonly log: Log;
   readonly timing?: Partial<HealthTiming>;
@@ -57,13 +58,15 @@ export function createCloudflaredTunnel(parts: CloudflaredParts): TunnelProvider
     name: "cloudflared",
 
     async check() {
-      const found = await findProgram(parts.command, environment["PATH"] ?? "");
-      if (found === null) {
+      const found = await findTrustedProgram(parts.command, environment["PATH"], parts.isInProject);
+      if (!found.ok && found.failure === "in_project")
+        return fail(`${parts.command} leads into a project, where it could be changed; install it elsewhere`);
+      if (!found.ok) {
         return fail(
           `${parts.command} is not there; install it (brew install cloudflared, or a package from github.com/cloudflare/cloudflared), or name it with --cloudflared`,
         );
       }
-      cloudflared = found;
+      cloudflared = found.value;
       return ok(null);
     },
 

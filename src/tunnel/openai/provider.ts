@@ -9,7 +9,7 @@ import type { ChildRegistry } from "../../lib/child-registry.ts";
 import type { Log } from "../../lib/log.ts";
 import { fail, ok, type Result } from "../../lib/result.ts";
 import { askProgram } from "../ask-program.ts";
-import { findProgram } from "../../lib/find-program.ts";
+import { findTrustedProgram, type IsInProject } from "../../lib/find-program.ts";
 import type { HealthTiming, HealthUrls } from "../health-watch.ts";
 import type { TunnelFailure, TunnelProvider } from "../provider.ts";
 import { startTunnelProcess } from "../tunnel-process.ts";
@@ -23,6 +23,7 @@ export interface OpenaiTunnelParts extends ClientSecrets {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** This tunnel's own: the profile and the address of the health endpoint. */
   readonly directory: string;
+  readonly isInProject: IsInProject;
   readonly children: ChildRegistry;
   readonly log: Log;
   readonly timing?: Partial<HealthTiming>;
@@ -98,13 +99,15 @@ export function createOpenaiTunnel(parts: OpenaiTunnelParts): TunnelProvider {
     name: "openai",
 
     async check(signal) {
-      const found = await findProgram(parts.command, environment["PATH"] ?? "");
-      if (found === null) {
+      const found = await findTrustedProgram(parts.command, environment["PATH"], parts.isInProject);
+      if (!found.ok && found.failure === "in_project")
+        return fail(`${parts.command} leads into a project, where it could be changed; install it elsewhere`);
+      if (!found.ok) {
         return fail(
           `${parts.command} is not there; install OpenAI's tunnel-client (brew install openai/tools/tunnel-client, or a release from github.com/openai/tunnel-client), or name it with --tunnel-client`,
         );
       }
-      client = found;
+      client = found.value;
       const version = { ...program("--version"), cwd: "/" };
       const asked = await askProgram(version, VERSION_WITHIN_MS, signal);
       if (!asked.ok) return fail(`${parts.command} --version ${asked.failure}`);

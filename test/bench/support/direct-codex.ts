@@ -34,7 +34,13 @@ export async function startDirectCodex(
   project: string,
 ): Promise<DirectCodex> {
   const env = codexEnvironment(codexHome);
-  const install = await findCodex({ codex: binary, path: "", env, skipUnder: null });
+  const install = await findCodex({
+    codex: binary,
+    path: "",
+    env,
+    skipUnder: null,
+    isInProject: () => false,
+  });
   if (!install.ok) throw new Error(`no codex: ${install.failure.code}`);
   const { programDirectories } = install.value;
   const grant = await grantFor(project);
