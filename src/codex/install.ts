@@ -48,10 +48,10 @@ export async function findCodex(
   signal?: AbortSignal,
 ): Promise<Result<CodexInstall, FailureOf<"codex_not_found"> | FailureOf<"codex_unsupported">>> {
   const found = await findOnPath(search);
-  if (found === "in_project") return fail({ code: "codex_unsupported", reason: CODEX_IN_PROJECT });
-  if (found === null) return fail({ code: "codex_not_found" });
-  const command = (await nativeBinaryOf(found)) ?? found;
-  if (search.isInProject(command)) return fail({ code: "codex_unsupported", reason: CODEX_IN_PROJECT });
+  if (!found.ok && found.failure === "missing") return fail({ code: "codex_not_found" });
+  const command = found.ok ? ((await nativeBinaryOf(found.value)) ?? found.value) : null;
+  if (command === null || search.isInProject(command))
+    return fail({ code: "codex_unsupported", reason: CODEX_IN_PROJECT });
   const version = await versionOf(command, search.env, signal);
   if (version === null) {
     return fail({ code: "codex_unsupported", reason: "codex --version gave no version" });
@@ -67,19 +67,23 @@ export async function findCodex(
   return ok({ command, version, programDirectories, hasMcpServer });
 }
 
-/** Without links. One that leads into a project is passed over; "in_project": there is no other. */
-async function findOnPath(search: CodexSearch): Promise<string | "in_project" | null> {
-  let passedOver = false;
-  if (isAbsolute(search.codex) || search.codex.includes(sep)) return executable(resolve(search.codex));
+/** Without links. One that leads into a project is passed over. */
+async function findOnPath(search: CodexSearch): Promise<Result<string, "missing" | "in_project">> {
+  if (isAbsolute(search.codex) || search.codex.includes(sep)) {
+    const named = await executable(resolve(search.codex));
+    return named === null ? fail("missing") : ok(named);
+  }
+  let failure: "missing" | "in_project" = "missing";
   for (const directory of search.path.split(delimiter)) {
     if (!isAbsolute(directory)) continue;
     if (search.skipUnder !== null && directory.startsWith(join(search.skipUnder, "node_modules") + sep))
       continue;
     const found = await executable(join(directory, search.codex));
-    if (found !== null && !search.isInProject(found)) return found;
-    passedOver ||= found !== null;
+    if (found === null) continue;
+    if (!search.isInProject(found)) return ok(found);
+    failure = "in_project";
   }
-  return passedOver ? "in_project" : null;
+  return fail(failure);
 }
 
 /** The realpath of an executable file, or null. */

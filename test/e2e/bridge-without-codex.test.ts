@@ -119,7 +119,7 @@ describe.concurrent("a bridge without a usable Codex", () => {
     });
   });
 
-  test("does not run a codex on PATH that is a link into a project", async ({ expect: expectHere }) => {
+  test("does not run a codex on PATH that is a link into a project", async () => {
     const path = join(programs.path, "linked-path");
     await mkdir(path);
     const ran = join(programs.path, "ran");
@@ -128,9 +128,9 @@ describe.concurrent("a bridge without a usable Codex", () => {
     await symlink(join(project.path, "node_modules/.bin/codex"), join(path, "codex"));
     await withBridge({ env: { PATH: `${path}:/usr/bin:/bin` } }, async (bridge, caller) => {
       const status = await expectUnusable(bridge, caller, "codex_unsupported");
-      expectHere(status.content.error?.message).toContain("leads into a project");
+      expect(status.content.error?.message).toContain("leads into a project");
     });
-    await expectHere(readFile(ran)).rejects.toThrow("ENOENT");
+    await expect(readFile(ran)).rejects.toThrow("ENOENT");
   });
 
   test("says that CODEX_HOME is not there, and works as soon as it is", async ({ expect: expectHere }) => {
@@ -139,12 +139,12 @@ describe.concurrent("a bridge without a usable Codex", () => {
     await withBridge({ codex, codexHome: missing }, async (bridge, caller) => {
       const status = await expectUnusable(bridge, caller, "codex_unsupported");
       const why = "CODEX_HOME names a directory that does not exist";
-      expectHere(status.content["backendReason"]).toBe(why);
-      expectHere(status.content.error?.message).toContain(why);
-      expectHere(bridge.logLines).toContainEqual(
-        expectHere.objectContaining({
+      expect(status.content["backendReason"]).toBe(why);
+      expect(status.content.error?.message).toContain(why);
+      expect(bridge.logLines).toContainEqual(
+        expect.objectContaining({
           codexHome: missing,
-          msg: expectHere.stringContaining("unset") as string,
+          msg: expect.stringContaining("unset") as string,
         }),
       );
       await symlink(home.path, missing);
