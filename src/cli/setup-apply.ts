@@ -3,8 +3,8 @@
  * secrets, then puts the file in place of the old one, of which a copy stays.
  */
 import { randomBytes } from "node:crypto";
-import { realpath } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, realpath } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { loadConfig, type Config, type ConfigProblem } from "../config/load.ts";
 import { secretItems, serviceOf, type SecretItemName } from "../keychain/secret-items.ts";
 import type { SecretStore } from "../keychain/secret-store.ts";
@@ -17,6 +17,7 @@ import { editToml } from "../setup/toml-edit.ts";
 import { readConfigFile } from "./config-file.ts";
 import { identifyProjects, judgePlaces } from "./projects.ts";
 import type { Gathered } from "./setup-beforehand.ts";
+import { lockFile, type StateLock } from "./state-lock.ts";
 import type { Terminal } from "./terminal.ts";
 import { planTunnel } from "./tunnel-plan.ts";
 
@@ -33,6 +34,7 @@ export interface Applied {
   readonly showToken: string;
 }
 
+const LOCK_FILE = "setup.lock";
 const HEADING = "# codex-gpt-bridge; docs/config.md lists every setting. Made by: codex-gpt-bridge setup\n";
 
 /** The new config file, known to be one that the bridge starts with. */
@@ -81,7 +83,34 @@ function withOwnSecrets(answers: Answers, { given, kept }: Gathered["before"]): 
   return keep;
 }
 
+/** One setup at a time: between looking at the old file and putting the new one there, no other one writes. */
 export async function applySetup(
+  gathered: Gathered,
+  prepared: Prepared,
+  wantsFile: boolean,
+  ask: Asker,
+): Promise<Result<Applied, string>> {
+  const { configFile } = gathered;
+  const directory = dirname(await realpath(configFile).catch(() => configFile));
+  let lock: StateLock | null;
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    lock = await lockFile(join(directory, LOCK_FILE));
+  } catch (error) {
+    return fail(
+      `the config file cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  if (lock === null)
+    return fail(`another setup is writing ${configFile} now; nothing was changed, run setup again`);
+  try {
+    return await applyAlone(gathered, prepared, wantsFile, ask);
+  } finally {
+    lock.release();
+  }
+}
+
+async function applyAlone(
   { before, configFile, stores }: Gathered,
   { text, keptComments, keep }: Prepared,
   wantsFile: boolean,

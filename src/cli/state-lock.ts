@@ -60,23 +60,28 @@ function unusable(error: unknown): string {
 }
 
 async function lock(directory: string): Promise<Result<StateLock, string>> {
+  const locked = await lockFile(join(directory, LOCK_FILE));
+  return locked === null ? fail(TAKEN) : ok(locked);
+}
+
+/** Makes the file where there is none, and leaves it. null: somebody else has it. Throws where it cannot be used. */
+export async function lockFile(path: string): Promise<StateLock | null> {
   const { DatabaseSync } = await import("node:sqlite");
-  const path = join(directory, LOCK_FILE);
   // Whoever only looks whether a bridge works here holds the file for a moment.
   const database = new DatabaseSync(path, { timeout: PASSING_LOOK_MS });
   try {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
-    if (isBusy(error)) return fail(TAKEN);
+    if (isBusy(error)) return null;
     throw error;
   }
   await chmod(path, 0o600);
-  return ok({
+  return {
     release() {
       database.close();
     },
-  });
+  };
 }
 
 /** Does a bridge work on this directory now? Looks only, and never waits. */

@@ -129,6 +129,22 @@ describe("codex-gpt-bridge setup --yes", () => {
     expect(copies()).toEqual([]);
   });
 
+  it("lets one of two that end at the same moment write, and tells the other", async () => {
+    for (const round of ["first", "second", "third"]) {
+      const ends = await Promise.all([
+        setup(["--yes", "--root", "app"]),
+        setup(["--yes", "--root", "other/app", "--port", "9001"]),
+      ]);
+      const [won, ...more] = ends.filter(({ code }) => code === 0);
+      const lost = ends.find(({ code }) => code !== 0);
+      expect({ round, more, lost: lost?.code }).toEqual({ round, more: [], lost: 1 });
+      expect(lost?.err).toMatch(/another setup|changed by somebody else/);
+      expect(won?.out).toContain("Wrote");
+      expect(written().match(/\[\[projects\]\]/g)).toHaveLength(1);
+      rmSync(dirname(config), { recursive: true });
+    }
+  });
+
   it("moves a token out of the config file, also out of the copy", async () => {
     writeConfig(
       `token = "${TOKEN}" # mine\nroots = ["${home}/app", "blog=${home}/other/app"]\nallow_write = true\n`,
