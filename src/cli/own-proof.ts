@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { CodexBackend } from "../codex/backend.ts";
 import { codexHome } from "../codex/codex-home.ts";
-import { createConfinementProof, type ConfinementProof } from "../codex/confinement-proof.ts";
+import { createConfinementProof, type OpenConfinementProof } from "../codex/confinement-proof.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { grantForCanary } from "./canary-grant.ts";
@@ -21,7 +21,7 @@ export function createOwnProof({
   environment,
   clock,
   log,
-}: OwnProofParts): ConfinementProof {
+}: OwnProofParts): OpenConfinementProof {
   return createConfinementProof({
     run: async () => {
       const { runCanary } = await import("../codex/canary.ts");
