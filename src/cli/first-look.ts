@@ -25,7 +25,7 @@ export function createFirstLook(
     if (secrets === "off" || signal.aborted) return;
     try {
       const verdict = await scan(root);
-      if (verdict.kind === "incomplete")
+      if (verdict.kind === "incomplete" && !signal.aborted)
         log.warn({ project: name, why: verdict.reason }, "not looked through");
     } catch (error) {
       log.error({ project: name, error: String(error) }, "not looked through");
