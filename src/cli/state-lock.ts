@@ -5,6 +5,8 @@
 import { existsSync } from "node:fs";
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fail, ok, type Result } from "../lib/result.ts";
 
 export interface StateLock {
@@ -52,7 +54,8 @@ export async function lockStateDirectory(directory: string): Promise<Result<Stat
 }
 
 const LOCK_FILE = "bridge.lock";
-const PASSING_LOOK_MS = 200;
+/** Whoever only looks whether a bridge works here holds the file for a moment, and so does who tries to take it. */
+const PATIENCE_MS = 300;
 const TAKEN = "another bridge works on this state directory; choose another with --state-dir";
 
 function unusable(error: unknown): string {
@@ -67,21 +70,39 @@ async function lock(directory: string): Promise<Result<StateLock, string>> {
 /** Makes the file where there is none, and leaves it. null: somebody else has it. Throws where it cannot be used. */
 export async function lockFile(path: string): Promise<StateLock | null> {
   const { DatabaseSync } = await import("node:sqlite");
-  // Whoever only looks whether a bridge works here holds the file for a moment.
-  const database = new DatabaseSync(path, { timeout: PASSING_LOOK_MS });
+  const database = new DatabaseSync(path, { timeout: 0 });
+  const giveUpAt = performance.now() + PATIENCE_MS;
   try {
-    database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    while (!isTaken(database)) {
+      if (performance.now() > giveUpAt) {
+        database.close();
+        return null;
+      }
+      // Of two that come at the same instant, each holds a part of the lock for a moment. In step they would give up
+      // together; and SQLite's own waiting is in step.
+      await sleep(5 + Math.random() * 25);
+    }
+    await chmod(path, 0o600);
   } catch (error) {
     database.close();
-    if (isBusy(error)) return null;
     throw error;
   }
-  await chmod(path, 0o600);
   return {
     release() {
       database.close();
     },
   };
+}
+
+/** The lock is the open transaction. */
+function isTaken(database: DatabaseSync): boolean {
+  try {
+    database.exec("BEGIN EXCLUSIVE");
+    return true;
+  } catch (error) {
+    if (isBusy(error)) return false;
+    throw error;
+  }
 }
 
 /** Does a bridge work on this directory now? Looks only, and never waits. */
